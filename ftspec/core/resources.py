@@ -1,0 +1,21 @@
+"""The package's own data files: grammar and schemas, wherever ftspec is installed.
+
+A wheel carries `grammar/` and `schemas/` inside the package; in a checkout (and an editable install)
+they are top-level folders beside it.
+"""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def resource_path(folder: str, name: str) -> Path:
+    """The path of a data file, e.g. `resource_path("schemas", "spec.schema.json")`.
+
+    Raises FileNotFoundError if the installation lacks it (a packaging fault of ours).
+    """
+    for root in (_PACKAGE, _PACKAGE.parent):
+        path = root / folder / name
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"this installation of ftspec lacks {folder}/{name}")

@@ -1,0 +1,28 @@
+"""Places in a spec: a span of a text, counted as editors count (from 1, end exclusive)."""
+
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """A stretch of text. Lines and columns count from 1, columns in characters; the end is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def to(self, other: "Span") -> "Span":
+        """The span that begins where this one begins and ends where `other` ends."""
+        return Span(self.line, self.column, other.end_line, other.end_column)
+
+
+START = Span(1, 1, 1, 1)
+"""Where a finding about a file as a whole points."""
+
+
+class Place(NamedTuple):
+    """Where a value was written: the file, the key's span and the value's span."""
+
+    path: str
+    key: Span
+    value: Span

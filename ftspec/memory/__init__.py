@@ -1,0 +1,1 @@
+"""Memory of one GPU, term by term, at the moment of its peak."""

@@ -1,0 +1,1 @@
+"""The plan: everything resolved, frozen, with the origin of every value."""

@@ -1,0 +1,28 @@
+"""Where a plan value came from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ftspec.core.source import Place
+
+OriginKind = Literal["given", "default", "derived", "catalog", "planner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Why a plan value is what it is.
+
+    `detail` is a phrase for people: the formula of a derived value, the row of a catalog value, the
+    reason of a default. `place` is where a given value was written (None for the command line).
+    """
+
+    kind: OriginKind
+    detail: str = ""
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        """One line: `given at job.ft:12:14`, `derived: world_size / tensor`."""
+        if self.kind == "given":
+            where = f"{self.place.path}:{self.place.value.line}:{self.place.value.column}" if self.place else self.detail
+            return f"given at {where}"
+        return f"{self.kind}: {self.detail}" if self.detail else self.kind

@@ -1,0 +1,106 @@
+"""Kinds of field: what a spec field's annotation says beyond its Python type.
+
+A block of the spec is a frozen dataclass whose annotations read
+`Annotated[int | Auto | None, Whole(minimum=1), Doc("...")]`. One declaration serves three readers: the
+lowering checks a written value against it and can say what is wrong at its place, pydantic validates
+and exports the JSON Schema from it, and the docs are generated from it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from ftspec.core.units import Dimension
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
+
+class Auto(Enum):
+    """The language's `auto`: the planner or a formula fills the value."""
+
+    AUTO = "auto"
+
+    def __repr__(self) -> str:
+        return "auto"
+
+
+AUTO = Auto.AUTO
+
+
+class Doc(str):
+    """A field's documentation: one sentence, shown by `explain`, the editor and the docs."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number's dimension and limits; `minimum` and `maximum` are inclusive, in base units.
+
+    `above` is an exclusive lower limit. `whole` asks for an integer.
+    """
+
+    dimension: Dimension = Dimension.NUMBER
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    whole: bool = False
+
+    def problem(self, value: float) -> str | None:
+        """What is wrong with a value that has the right dimension, as a phrase; None if nothing is."""
+        if value != value or value in (float("inf"), float("-inf")):
+            return "is not a finite number"
+        if self.whole and value != int(value):
+            return "is not a whole number"
+        if self.minimum is not None and value < self.minimum:
+            return f"is below the minimum of {self.minimum:g}"
+        if self.above is not None and value <= self.above:
+            return f"is not above {self.above:g}"
+        if self.maximum is not None and value > self.maximum:
+            return f"is above the maximum of {self.maximum:g}"
+        if self.below is not None and value >= self.below:
+            return f"is not below {self.below:g}"
+        return None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        """Let pydantic apply the same limits."""
+        from pydantic_core import core_schema
+
+        def check(value: Any) -> Any:
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                problem = self.problem(value)
+                if problem is not None:
+                    raise ValueError(f"{value} {problem}")
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """State the limits and the dimension in the exported JSON Schema."""
+        exported: dict[str, Any] = handler(schema)
+        numeric = [part for part in exported.get("anyOf", [exported]) if part.get("type") in ("integer", "number")]
+        names = {"minimum": self.minimum, "maximum": self.maximum, "exclusiveMinimum": self.above, "exclusiveMaximum": self.below}
+        for part in numeric:
+            part.update({name: value for name, value in names.items() if value is not None})
+        if self.dimension is not Dimension.NUMBER:
+            exported["x-dimension"] = str(self.dimension)
+        return exported
+
+
+LARGEST = 2**63 - 1
+"""No whole number of a spec is larger: every framework holds them in 64 bits."""
+
+COUNT = Number(minimum=1, maximum=2**31 - 1, whole=True)
+WHOLE = Number(minimum=0, maximum=2**31 - 1, whole=True)
+TOKENS = Number(minimum=1, maximum=LARGEST, whole=True)
+BYTES = Number(Dimension.BYTES, above=0, maximum=LARGEST, whole=True)
+DATA_RATE = Number(Dimension.BYTES_PER_SECOND, above=0, maximum=1e18)
+SECONDS = Number(Dimension.SECONDS, above=0, maximum=1e12)
+DOLLARS = Number(Dimension.DOLLARS, minimum=0, maximum=1e12)
+POSITIVE = Number(above=0, maximum=1e30)
+NON_NEGATIVE = Number(minimum=0, maximum=1e30)
+FRACTION = Number(minimum=0, below=1)
+ZERO_STAGE = Number(minimum=0, maximum=3, whole=True)
