@@ -1,0 +1,1 @@
+"""The catalog: models, accelerators, networks and nodes as data, a source in every row."""

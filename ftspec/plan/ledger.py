@@ -1,0 +1,54 @@
+"""The ledger of a resolution: every decision is taken through it, so that every plan value has an origin."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from ftspec.core.finding import Finding, Fix, Severity
+from ftspec.core.source import START, Place, Span
+from ftspec.plan.origin import Origin
+from ftspec.spec.kinds import Auto
+
+Value = TypeVar("Value")
+
+
+class Ledger:
+    """Origins and findings of one resolution."""
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self.places = places
+        self.origins: dict[str, Origin] = {}
+        self.findings: list[Finding] = []
+
+    def take(self, path: str, written: Value | Auto | None, default: Value, why: str, spec_path: str | None = None) -> Value:
+        """The written value, or else `default` for the reason `why`. `spec_path` is where it is written, if not `path`."""
+        if written is None or isinstance(written, Auto):
+            self.origins[path] = Origin("default", why)
+            return default
+        self.given(path, spec_path or path)
+        return written
+
+    def given(self, path: str, spec_path: str) -> None:
+        """Record that the user wrote the value of `path` at `spec_path`."""
+        self.origins[path] = Origin("given", spec_path, self.places.get(spec_path))
+
+    def derive(self, path: str, value: Value, formula: str) -> Value:
+        """Record a value that a formula gives."""
+        self.origins[path] = Origin("derived", formula)
+        return value
+
+    def look_up(self, path: str, value: Value, row: str) -> Value:
+        """Record a value that a catalog row gives."""
+        self.origins[path] = Origin("catalog", row)
+        return value
+
+    def where(self, path: str) -> Span:
+        """The span of a written value, else of its nearest written parent, else of the file's start."""
+        while path:
+            if path in self.places:
+                return self.places[path].value
+            path = path.rpartition(".")[0]
+        return START
+
+    def error(self, code: str, path: str, message: str, help: str, fix: Fix | None = None) -> None:
+        """Report an error at a spec path."""
+        self.findings.append(Finding(code, Severity.ERROR, message, self.where(path), help, fix))

@@ -1,0 +1,1 @@
+"""Syntax: text to a tree in which every node knows its place."""
