@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ftspec.core.finding import Finding, Fix, Severity
+from ftspec.core.finding import Finding
+from ftspec.core.rule import Rule
 from ftspec.core.source import START, Place, Span
+from ftspec.plan.codes import AUTO_TAKEN_AS_DEFAULT
 from ftspec.plan.origin import Origin
 from ftspec.spec.kinds import Auto
 
@@ -23,6 +25,8 @@ class Ledger:
         """The written value, or else `default` for the reason `why`. `spec_path` is where it is written, if not `path`."""
         if written is None or isinstance(written, Auto):
             self.origins[path] = Origin("default", why)
+            if written is not None:
+                self.report(AUTO_TAKEN_AS_DEFAULT, spec_path or path, f"nothing here determines this `auto`; it is taken as {default} ({why})", "write the value")
             return default
         self.given(path, spec_path or path)
         return written
@@ -49,6 +53,10 @@ class Ledger:
             path = path.rpartition(".")[0]
         return START
 
-    def error(self, code: str, path: str, message: str, help: str, fix: Fix | None = None) -> None:
-        """Report an error at a spec path."""
-        self.findings.append(Finding(code, Severity.ERROR, message, self.where(path), help, fix))
+    def wrote_into(self, path: str) -> bool:
+        """Whether something was written there or inside: if it came to nothing, its own finding says why."""
+        return path in self.places and ("." in path or any(each.startswith(f"{path}.") for each in self.places))
+
+    def report(self, rule: Rule, path: str, message: str, help: str) -> None:
+        """Report a finding at a spec path."""
+        self.findings.append(rule.finding(message, self.where(path), help))

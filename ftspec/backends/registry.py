@@ -1,0 +1,91 @@
+"""Which backends there are: one folder here each, imported when a spec names it."""
+
+import importlib
+import os
+from functools import cache
+
+from ftspec.backends.base import Backend, TargetOptions
+from ftspec.core.finding import Finding, Severity
+from ftspec.core.rule import declare
+from ftspec.core.suggest import nearest
+from ftspec.plan.model import Plan, Stack
+from ftspec.plan.codes import STACK_WITHOUT_TARGET
+from ftspec.plan.stack import default_stack
+from ftspec.spec.document import Document, TargetBlock
+from ftspec.spec.typed import build
+
+UNKNOWN_TARGET = declare(
+    "FT850",
+    Severity.ERROR,
+    "the target is not known",
+    "A target is a framework that ftspec emits files for.",
+    """ft 1
+model { from = "meta-llama/Llama-3.1-8B" }
+hardware { gpu = "H100-SXM5-80GB" }
+target deepsped {}
+""",
+    """ft 1
+model { from = "meta-llama/Llama-3.1-8B" }
+hardware { gpu = "H100-SXM5-80GB" }
+training { activation_checkpointing = full }
+parallelism { zero_stage = 3 }
+target deepspeed {}
+""",
+)
+_ALL_STACKS = 5
+
+
+@cache
+def backend_names() -> tuple[str, ...]:
+    """The names of all targets, sorted."""
+    with os.scandir(os.path.dirname(__file__)) as entries:
+        return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("_")))
+
+
+@cache
+def find_backend(name: str) -> Backend | None:
+    """The backend of a target's name, or None."""
+    if name not in backend_names():
+        return None
+    backend: Backend = importlib.import_module(f"ftspec.backends.{name}").BACKEND
+    return backend
+
+
+def unknown_target(block: TargetBlock) -> Finding:
+    """The finding for a target that nobody compiles."""
+    near = nearest(block.name, backend_names())
+    known = ", ".join(backend_names())
+    return UNKNOWN_TARGET.finding(
+        f"no target is called {block.name}", block.span, f"did you mean {near}? The targets are {known}" if near else f"the targets are {known}"
+    )
+
+
+def stacks_of(document: Document) -> tuple[Stack, ...]:
+    """The stacks that a job is planned for: the written one, else those that the targets imply, else the layout's."""
+    written = document.spec.training.stack
+    if written is not None:
+        return (written,)
+    backends = [find_backend(block.name) for block in document.targets]
+    implied = [backend.stacks[0] for backend in backends if backend is not None and len(backend.stacks) < _ALL_STACKS]
+    return tuple(dict.fromkeys(implied)) or (default_stack(document.spec.parallelism),)
+
+
+def plan_for(backend: Backend, plans: tuple[Plan, ...]) -> Plan | None:
+    """The first plan whose stack the backend serves."""
+    return next((plan for plan in plans if plan.training.stack in backend.stacks), None)
+
+
+def no_stack_for(block: TargetBlock, backend: Backend, plan: Plan) -> Finding:
+    """The finding for a target that the job's stack cannot run."""
+    stacks = " or ".join(backend.stacks)
+    return STACK_WITHOUT_TARGET.finding(
+        f"target {block.name} is read by {stacks}, and the job runs on {plan.training.stack}",
+        plan.where("training.stack") if plan.given("training.stack") else block.span,
+        f"write stack = {backend.stacks[0]}, or leave the stack out, or remove target {block.name}",
+    )
+
+
+def read_options(block: TargetBlock, backend: Backend) -> tuple[TargetOptions, list[Finding]]:
+    """A target's block with its options typed."""
+    options, findings = build(backend.options, block.options, block.places)
+    return TargetOptions(options, block.raw, block.places, block.span), findings

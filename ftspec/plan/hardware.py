@@ -1,0 +1,97 @@
+"""The cluster: the accelerator's row, how many there are, and what joins the nodes."""
+
+from ftspec.catalog.hardware import Accelerator, Network
+from ftspec.catalog.load_hardware import NoMatch, find_accelerator, find_network
+from ftspec.plan.codes import MISSING_GPU, UNKNOWN_GPU, UNKNOWN_NETWORK
+from ftspec.plan.ledger import Ledger
+from ftspec.plan.model import HardwarePlan
+from ftspec.spec.kinds import Auto
+from ftspec.spec.model import CustomNetwork, Hardware
+
+
+def resolve_accelerator(written: Hardware, ledger: Ledger) -> Accelerator | None:
+    """The accelerator's catalog row, or None with a finding."""
+    if written.gpu is None:
+        if not ledger.wrote_into("hardware.gpu"):
+            ledger.report(MISSING_GPU, "hardware", "the job names no accelerator", 'write hardware { gpu = "H100-SXM5-80GB"  nodes = 1  gpus_per_node = 8 }')
+        return None
+    found = find_accelerator(written.gpu)
+    if isinstance(found, NoMatch):
+        ledger.report(UNKNOWN_GPU, "hardware.gpu", f'no accelerator "{written.gpu}" in the catalog{found.reason}', found.help("`ftspec catalog hardware` lists them"))
+        return None
+    return found
+
+
+def _resolve_network(written: str | CustomNetwork | None, nodes: int, ledger: Ledger) -> Network | None:
+    path = "hardware.network"
+    if written is None:
+        return ledger.take(path, None, None, "one node needs none" if nodes == 1 else "nothing was said of what joins the nodes")
+    ledger.given(path, path)
+    if isinstance(written, CustomNetwork):
+        return _custom_network(written)
+    found = find_network(written)
+    if isinstance(found, NoMatch):
+        ledger.report(UNKNOWN_NETWORK, path, f'no network "{written}" in the catalog{found.reason}', found.help("or state it: { kind = infiniband  bandwidth = 400Gbps }"))
+        return None
+    return found
+
+
+def _custom_network(written: CustomNetwork) -> Network:
+    """A network that the user describes; what a port signals is taken for what it carries."""
+    bandwidth = written.bandwidth or 0.0
+    return Network(
+        id=written.kind or "custom",
+        kind=written.kind or "custom",
+        port_bandwidth=bandwidth,
+        data_bandwidth=bandwidth,
+        latency_seconds=None,
+        source="the spec",
+        confidence="given",
+    )
+
+
+def _usable_memory(memory: int, accelerator: Accelerator) -> int:
+    """Usable bytes of a GPU whose memory was stated: the catalog's share of what is sold, never more than is there."""
+    if memory == accelerator.memory_bytes:
+        return accelerator.usable_memory_bytes
+    return min(memory, memory * accelerator.usable_memory_bytes // accelerator.memory_bytes)
+
+
+def resolve_hardware(written: Hardware, accelerator: Accelerator, needed_world_size: int | None, ledger: Ledger) -> HardwarePlan:
+    """The cluster with nothing open. `needed_world_size` is what a fully stated layout asks for, in GPUs."""
+    row = accelerator.id
+    ledger.given("hardware.gpu", "hardware.gpu")
+    ledger.look_up("hardware.accelerator", accelerator, row)
+    per_node = written.gpus_per_node
+    if per_node is None:
+        per_node = ledger.look_up("hardware.gpus_per_node", accelerator.gpus_per_node, row)
+    else:
+        ledger.given("hardware.gpus_per_node", "hardware.gpus_per_node")
+    if isinstance(written.nodes, Auto) and needed_world_size is not None:
+        nodes = ledger.derive("hardware.nodes", -(-needed_world_size // per_node), "⌈tensor × pipeline × context × data / gpus_per_node⌉")
+    else:
+        nodes = ledger.take("hardware.nodes", written.nodes, 1, "one node")
+    memory = written.gpu_memory
+    if memory is None:
+        memory = ledger.look_up("hardware.gpu_memory_bytes", accelerator.memory_bytes, row)
+        usable = ledger.look_up("hardware.usable_memory_bytes", accelerator.usable_memory_bytes, row)
+    else:
+        ledger.given("hardware.gpu_memory_bytes", "hardware.gpu_memory")
+        usable = ledger.derive("hardware.usable_memory_bytes", _usable_memory(memory, accelerator), "gpu_memory × the usable share of " + row)
+    price = written.price_per_gpu_hour
+    if price is None:
+        price = ledger.look_up("hardware.price_per_gpu_hour", accelerator.price_per_gpu_hour, f"{row}, {accelerator.price_as_of or 'no price known'}")
+    else:
+        ledger.given("hardware.price_per_gpu_hour", "hardware.price_per_gpu_hour")
+    return HardwarePlan(
+        gpu=row,
+        accelerator=accelerator,
+        nodes=nodes,
+        gpus_per_node=per_node,
+        world_size=ledger.derive("hardware.world_size", nodes * per_node, "nodes × gpus_per_node"),
+        gpu_memory_bytes=memory,
+        usable_memory_bytes=usable,
+        network=_resolve_network(written.network, nodes, ledger),
+        host_memory_bytes=ledger.take("hardware.host_memory_bytes", written.host_memory, None, "not stated", "hardware.host_memory"),
+        price_per_gpu_hour=price,
+    )
