@@ -30,6 +30,7 @@ class Accelerator:
     thermal_design_power_watts: float | None
     source: str
     confidence: str
+    usable_memory_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""Models of the catalog. One data file a family, and an index that says which file holds which id."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ftspec.catalog.names import NoMatch, find_model_id, nearest
+from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
+
+MODELS_FOLDER = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model: its shape, and its exact parameter count (text decoder only, tied weights once).
+
+    `architecture` is the repository's class, `model_type` that of the transformers config whose class counts
+    the same. `multimodal_parameters` is the count with the vision tower, where there is one. `confidence` says
+    how the row is known: file (compared with the cited file), package (defaults of the config class), recalled.
+    """
+
+    id: str
+    family: str
+    architecture: str
+    model_type: str
+    shape: ModelShape
+    parameters: int
+    source: str
+    confidence: str
+    multimodal_parameters: int | None = None
+
+
+def shape_from_json(fields: Mapping[str, Any]) -> ModelShape:
+    """The shape that a row of a data file states; what it leaves out has the default of `ModelShape`."""
+    values = dict(fields)
+    for name, kind in (("moe", MoeShape), ("mla", MlaShape)):
+        if values.get(name) is not None:
+            values[name] = kind(**values[name])
+    return ModelShape(**values)
+
+
+@cache
+def _family(name: str) -> dict[str, Any]:
+    rows = json.loads((MODELS_FOLDER / f"{name}.json").read_bytes())["models"]
+    return {row["id"]: row for row in rows}
+
+
+@cache
+def model_ids() -> Mapping[str, str]:
+    """The family of every model id, in the order of the index."""
+    index = json.loads((MODELS_FOLDER / "index.json").read_bytes())
+    return {identifier: family for family, identifiers in index["families"].items() for identifier in identifiers}
+
+
+@cache
+def find_model(name: str) -> ModelRow | NoMatch:
+    """The model that a catalog id or short name means (`find_model_id` has the rules)."""
+    ids = model_ids()
+    identifier = name if name in ids else find_model_id(name, tuple(ids))
+    if isinstance(identifier, NoMatch):
+        return identifier
+    row = _family(ids[identifier])[identifier]
+    return ModelRow(
+        **{key: value for key, value in row.items() if key != "shape"},
+        family=ids[identifier],
+        shape=shape_from_json(row["shape"]),
+    )
+
+
+def model_suggestions(name: str) -> tuple[str, ...]:
+    """The model ids most like a name, best first."""
+    return nearest(name, model_ids())
