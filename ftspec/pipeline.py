@@ -5,7 +5,8 @@ is the answer. Exceptions are faults of ours.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ftspec.backends.base import Artefact
@@ -19,9 +20,10 @@ from ftspec.backends.registry import (
 )
 from ftspec.core.finding import Finding, Severity, has_errors
 from ftspec.core.rule import declare
-from ftspec.core.source import COMMAND_LINE
+from ftspec.core.source import COMMAND_LINE, START
 from ftspec.memory.estimate import estimate_memory
 from ftspec.memory.estimate_model import MemoryEstimate
+from ftspec.output.manifest import manifest_artefact
 from ftspec.plan.model import Plan
 from ftspec.plan.resolve import resolve
 from ftspec.rules.families import plan_findings
@@ -81,21 +83,23 @@ class Checked(NamedTuple):
         return 3 if errors else 0
 
 
-def check_file(path: str, settings: Sequence[str] = ()) -> Checked:
-    """Check a file; `settings` are the `key=value` texts of `--set`."""
+def check_file(path: str, settings: Sequence[str] = (), to: Sequence[str] | None = None) -> Checked:
+    """Check a file. `settings` are the `key=value` texts of `--set`; `to` names the targets instead of the file's own."""
     text, findings = read_source(path)
     if text is None:
         return _checked(path, "", settings, None, (), findings)
-    return check_text(text, path, settings)
+    return check_text(text, path, settings, to)
 
 
-def check_text(text: str, path: str, settings: Sequence[str] = ()) -> Checked:
+def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[str] | None = None) -> Checked:
     """Check a text as the content of `path`."""
     tree, findings = parse(text)
     if tree is None:
         return _checked(path, text, settings, None, (), findings)
     document, more = lower(tree, path, settings)
     findings += more + _without_effect(document)
+    if to is not None:
+        document = _retargeted(document, to)
     jobs: list[Job] = []
     for stack in stacks_of(document):
         plan, more = resolve(document, stack)
@@ -109,20 +113,22 @@ def check_text(text: str, path: str, settings: Sequence[str] = ()) -> Checked:
     return _checked(path, text, settings, document, tuple(jobs), findings)
 
 
-def compile_checked(checked: Checked, targets: Iterable[TargetBlock]) -> tuple[list[Artefact], list[Finding]]:
-    """The artefacts of some targets of a check without errors, and what the backends found on the way."""
+def compile_checked(checked: Checked) -> list[Artefact]:
+    """The artefacts of every target of a check that found no error, and the manifest of them."""
     artefacts: list[Artefact] = []
-    findings: list[Finding] = []
     plans = tuple(job.plan for job in checked.jobs)
-    for block in targets:
+    for block in checked.document.targets if checked.document else ():
         backend = find_backend(block.name)
-        plan = plan_for(backend, plans) if backend is not None else None
-        if backend is None or plan is None:
-            findings += _check_target(block, plans)
-        else:
-            options, _ = read_options(block, backend)
-            artefacts += backend.compile(plan, options)
-    return artefacts, [_located(finding, checked.path) for finding in findings]
+        plan = plan_for(backend, plans) if backend else None
+        if backend and plan:
+            artefacts += backend.compile(plan, read_options(block, backend)[0])
+    return [*artefacts, manifest_artefact(checked.path, checked.texts[checked.path], plans, artefacts)]
+
+
+def _retargeted(document: Document, names: Sequence[str]) -> Document:
+    """The document with these targets: its own block where it has one, else an empty one."""
+    own = {block.name: block for block in document.targets}
+    return replace(document, targets=tuple(own.get(name) or TargetBlock(name, START, {}, {}, {}) for name in names))
 
 
 def _without_effect(document: Document) -> list[Finding]:

@@ -19,3 +19,9 @@ def resource_path(folder: str, name: str) -> Path:
         if path.is_file():
             return path
     raise FileNotFoundError(f"this installation of ftspec lacks {folder}/{name}")
+
+
+def resource_names(folder: str) -> list[str]:
+    """The names of a folder's data files, sorted."""
+    folders = (root / folder for root in (_PACKAGE, _PACKAGE.parent))
+    return sorted(path.name for each in folders if each.is_dir() for path in each.iterdir() if path.is_file())

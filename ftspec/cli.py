@@ -1,0 +1,50 @@
+"""The command line. Each command is a module of `ftspec.commands`, imported only when it runs."""
+
+import argparse
+import importlib
+import sys
+
+from ftspec import __version__
+
+COMMANDS = ("init", "check", "memory", "compile", "explain", "catalog", "schema")
+"""The commands in the order in which `--help` lists them."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return the exit code: 0 fine, 1 errors found, 2 usage or unreadable, 3 does not fit."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _run(words)
+    except BrokenPipeError:  # the reader of our output has gone, as in `ftspec memory | head -1`
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("ftspec: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    parser = _parser(words[0] if words else "")
+    parsed = parser.parse_args(words)
+    return int(parsed.run(parsed))
+
+
+def _parser(named: str) -> argparse.ArgumentParser:
+    """The parser with the arguments of the named command; without one, of all commands, for the help."""
+    parser = argparse.ArgumentParser(
+        prog="ftspec",
+        description="Check a training-job spec (.ft), estimate its memory, and compile it to DeepSpeed, Megatron and Hydra.",
+        epilog="Exit codes: 0 nothing wrong, 1 errors found, 2 usage or an unreadable file, 3 the only errors are that it does not fit.",
+    )
+    parser.add_argument("--version", action="version", version=f"ftspec {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in (named,) if named in COMMANDS else COMMANDS:
+        command = importlib.import_module(f"ftspec.commands.{name}")
+        subparser = subparsers.add_parser(name, help=command.SUMMARY, description=command.SUMMARY)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

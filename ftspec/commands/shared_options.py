@@ -1,0 +1,59 @@
+"""Options that several commands take, and how findings reach standard error."""
+
+import argparse
+import os
+import sys
+
+from ftspec.core.finding import Severity
+from ftspec.core.message import render, summary
+from ftspec.pipeline import Checked, check_file
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """`FILE`, and what may be changed about it from outside."""
+    parser.add_argument("file", metavar="FILE", help="a spec (.ft), or - for standard input")
+    _add_settings(parser)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """`FILE…`, and what may be changed about them from outside."""
+    parser.add_argument("files", metavar="FILE", nargs="+", help="specs (.ft), or - for standard input")
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help="override a field, as in parallelism.tensor=4")
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """`--format text|json`."""
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="what standard output carries (default: text)")
+
+
+def check_all(files: list[str], settings: list[str]) -> list[Checked]:
+    """Each file checked, in order; a file named twice is checked once."""
+    return [check_file(path, settings) for path in dict.fromkeys(files)]
+
+
+def exit_code(results: list[Checked], strict: bool = False) -> int:
+    """The worst of several files: unreadable before errors before not fitting. Warnings count if `strict`."""
+    codes = {result.exit_code for result in results}
+    if strict and any(finding.severity is Severity.WARNING for result in results for finding in result.findings):
+        codes.add(1)
+    return next((code for code in (2, 1, 3) if code in codes), 0)
+
+
+def use_colour() -> bool:
+    """Whether standard error is a terminal that wants colours (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def print_findings(results: list[Checked]) -> None:
+    """Every finding with its place, then a line that counts them, to standard error."""
+    colour = use_colour()
+    for result in results:
+        for finding in result.findings:
+            print(render(finding, result.texts.get(finding.path, ""), colour), end="\n\n", file=sys.stderr)
+    counted = summary([finding for result in results for finding in result.findings])
+    if counted:
+        print(counted, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Output: the manifest of a compile, and writing all files or none."""
