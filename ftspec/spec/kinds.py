@@ -34,6 +34,15 @@ class Doc(str):
 
     __slots__ = ()
 
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """State it in the exported JSON Schema."""
+        exported: dict[str, Any] = handler(schema)
+        return {**exported, "description": str(self)}
+
+
+def _limit(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -56,13 +65,13 @@ class Number:
         if self.whole and value != int(value):
             return "is not a whole number"
         if self.minimum is not None and value < self.minimum:
-            return f"is below the minimum of {self.minimum:g}"
+            return f"is below the minimum of {_limit(self.minimum)}"
         if self.above is not None and value <= self.above:
-            return f"is not above {self.above:g}"
+            return f"is not above {_limit(self.above)}"
         if self.maximum is not None and value > self.maximum:
-            return f"is above the maximum of {self.maximum:g}"
+            return f"is above the maximum of {_limit(self.maximum)}"
         if self.below is not None and value >= self.below:
-            return f"is not below {self.below:g}"
+            return f"is not below {_limit(self.below)}"
         return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
@@ -90,6 +99,40 @@ class Number:
         return exported
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Which strings a field takes: printable ones; `file_name` those that a file or a job may be called by."""
+
+    file_name: bool = False
+
+    def problem(self, value: str) -> str | None:
+        """What is wrong with a string, as a phrase; None if nothing is."""
+        if not value.strip():
+            return "is empty"
+        if not value.isprintable():
+            return "has a character that cannot be printed"
+        if not self.file_name:
+            return None
+        if "/" in value or "\\" in value:
+            return "has a slash"
+        if value[0] in ".-" or value != value.strip():
+            return "begins with a dot, a dash or a space, or ends with a space"
+        return "is longer than 100 characters" if len(value) > 100 else None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        """Let pydantic apply the same limits."""
+        from pydantic_core import core_schema
+
+        def check(value: Any) -> Any:
+            for text in value if isinstance(value, tuple) else (value,):
+                problem = self.problem(text) if isinstance(text, str) else None
+                if problem is not None:
+                    raise ValueError(f"{text!r} {problem}")
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+
 LARGEST = 2**63 - 1
 """No whole number of a spec is larger: every framework holds them in 64 bits."""
 
@@ -104,3 +147,5 @@ POSITIVE = Number(above=0, maximum=1e30)
 NON_NEGATIVE = Number(minimum=0, maximum=1e30)
 FRACTION = Number(minimum=0, below=1)
 ZERO_STAGE = Number(minimum=0, maximum=3, whole=True)
+TEXT = Text()
+FILE_NAME = Text(file_name=True)

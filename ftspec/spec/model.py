@@ -14,7 +14,9 @@ from ftspec.spec.kinds import (
     DOLLARS,
     NON_NEGATIVE,
     POSITIVE,
+    FILE_NAME,
     SECONDS,
+    TEXT,
     TOKENS,
     WHOLE,
     ZERO_STAGE,
@@ -54,7 +56,7 @@ class MultiLatentAttention:
 class Model:
     """`model`: what is trained, from the catalog, a config.json or stated by its shape."""
 
-    from_: Annotated[str | None, Doc('A catalog id or short name, or the path of a Hugging Face config.json ("./config.json").')] = None
+    from_: Annotated[str | None, TEXT, Doc('A catalog id or short name, or the path of a Hugging Face config.json ("./config.json").')] = None
     num_hidden_layers: Annotated[int | None, COUNT, Doc("Transformer layers.")] = None
     hidden_size: Annotated[int | None, COUNT, Doc("Width of the residual stream.")] = None
     intermediate_size: Annotated[int | None, COUNT, Doc("Width of the dense MLP.")] = None
@@ -81,11 +83,11 @@ class CustomNetwork:
 class Hardware:
     """`hardware`: the GPUs, how they are grouped into nodes, and what joins the nodes."""
 
-    gpu: Annotated[str | None, Doc("Catalog id of the accelerator.")] = None
+    gpu: Annotated[str | None, TEXT, Doc("Catalog id of the accelerator.")] = None
     nodes: Annotated[int | Auto | None, COUNT, Doc("Nodes of the job. Default 1.")] = None
     gpus_per_node: Annotated[int | None, COUNT, Doc("GPUs in a node. Default: the catalog's.")] = None
     gpu_memory: Annotated[int | None, BYTES, Doc("Memory of one GPU as sold; overrides the catalog.")] = None
-    network: Annotated[str | CustomNetwork | None, Doc("Catalog id of the network between nodes, or a block with kind and bandwidth.")] = None
+    network: Annotated[str | CustomNetwork | None, TEXT, Doc("Catalog id of the network between nodes, or a block with kind and bandwidth.")] = None
     host_memory: Annotated[int | None, BYTES, Doc("Main memory of one node.")] = None
     price_per_gpu_hour: Annotated[float | None, DOLLARS, Doc("US dollars for one GPU for one hour.")] = None
 
@@ -196,10 +198,10 @@ class Storage:
 class Spec:
     """A whole spec. Targets, variants and assertions are beside it: see `ftspec.spec.document`."""
 
-    name: Annotated[str | None, Doc("Name of the job. Default: the file's name.")] = None
-    model: Model = field(default_factory=Model)
-    hardware: Hardware = field(default_factory=Hardware)
-    precision: Precision = field(default_factory=Precision)
-    training: Training = field(default_factory=Training)
-    parallelism: Parallelism = field(default_factory=Parallelism)
-    storage: Storage = field(default_factory=Storage)
+    name: Annotated[str | None, FILE_NAME, Doc("Name of the job. Default: the file's name.")] = None
+    model: Annotated[Model, Doc("What is trained.")] = field(default_factory=Model)
+    hardware: Annotated[Hardware, Doc("What the job runs on.")] = field(default_factory=Hardware)
+    precision: Annotated[Precision, Doc("The data types of each part of the state.")] = field(default_factory=Precision)
+    training: Annotated[Training, Doc("The method, the batch, the optimizer and the length.")] = field(default_factory=Training)
+    parallelism: Annotated[Parallelism, Doc("How the job is divided over the GPUs.")] = field(default_factory=Parallelism)
+    storage: Annotated[Storage, Doc("Where data is read from and checkpoints go.")] = field(default_factory=Storage)

@@ -1,0 +1,244 @@
+"""Evaluation: expressions to values. Total: each value is worked out at most once, on demand, and whatever
+is wrong is a finding at its place.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ftspec.core.finding import Finding
+from ftspec.core.rule import Rule
+from ftspec.core.source import Span
+from ftspec.core.suggest import nearest
+from ftspec.core.units import UNITS
+from ftspec.spec.arithmetic import FUNCTIONS, OperandError, call, combine, negate
+from ftspec.spec.body import Body, Collector, Node
+from ftspec.spec.evaluation_codes import (
+    BAD_CALL,
+    BAD_OPERANDS,
+    CYCLE,
+    DIVISION_BY_ZERO,
+    MISPLACED,
+    OUT_OF_BOUNDS,
+    TOO_DEEP,
+    UNKNOWN_NAME,
+    UNKNOWN_UNIT,
+)
+from ftspec.spec.kinds import AUTO
+from ftspec.spec.numbers import literal_value
+from ftspec.spec.reference import follow, let_names
+from ftspec.spec.values import FAILED, Word, plain, shown
+from ftspec.syntax.tree import (
+    Binary,
+    BooleanLiteral,
+    Call,
+    Conditional,
+    Expression,
+    ListExpression,
+    NumberLiteral,
+    Reference,
+    StringLiteral,
+    Tagged,
+    Unary,
+)
+
+_MAXIMUM_DEPTH = 100
+_DONE, _RUNNING = 2, 1
+_ERROR_RULES = {"operands": BAD_OPERANDS, "zero": DIVISION_BY_ZERO, "bounds": OUT_OF_BOUNDS, "call": BAD_CALL}
+_OUT_OF_BOUNDS_HELP = "write a number that a training job can have; whole numbers have at most 64 bits"
+
+
+class Evaluation:
+    """The evaluation of a document's bodies. `root` is where dotted references start."""
+
+    def __init__(self, root: Body, path: str) -> None:
+        self.root = root
+        self.path = path
+        self.findings: list[Finding] = []
+        self._running: list[Node] = []
+
+    def report(self, rule: Rule, message: str, span: Span, help: str | None = None) -> Any:
+        """Report and give the value of what failed."""
+        self.findings.append(rule.finding(message, span, help))
+        return FAILED
+
+    def values(self, body: Body) -> dict[str, Any]:
+        """The plain values of a body's keys, its tag under `kind`. What failed is left out."""
+        values: dict[str, Any] = {}
+        if body.tag is not None:
+            values["kind"] = Word(body.tag.text)
+        for node in body.lets.values():
+            self.value(node)
+        for key, node in body.nodes.items():
+            if key == "kind" and body.tag is not None:
+                message = f"`kind` is said twice: the word `{body.tag.text}` before `{{` is the kind"
+                self.report(MISPLACED, message, node.key.span, "leave `kind` out")
+                continue
+            span = node.expression.span if type(node.expression) is not Body else node.key.span
+            value = self.plain(self.value(node), span)  # type: ignore[union-attr]
+            if value is not FAILED:
+                values[key] = value
+        return values
+
+    def plain(self, value: Any, span: Span) -> Any:
+        """The plain value of an evaluated one; beyond 64 bits it is a finding at `span`."""
+        result = plain(value)
+        if result is FAILED and value is not FAILED:
+            return self.report(OUT_OF_BOUNDS, f"{shown(value)} is too large", span, _OUT_OF_BOUNDS_HELP)
+        return result
+
+    def value(self, node: Node) -> Any:
+        """The value of a key or `let`, worked out the first time."""
+        if node.state == _DONE:
+            return node.result
+        if node.state == _RUNNING:
+            return self._cycle(node)
+        if len(self._running) >= _MAXIMUM_DEPTH:
+            message = f"the value of `{node.label}` needs more than {_MAXIMUM_DEPTH} others, one after the other"
+            return self.report(TOO_DEEP, message, node.key.span, "shorten the chain of names")
+        node.state = _RUNNING
+        self._running.append(node)
+        if type(node.expression) is Body:
+            node.result = self.values(node.expression)
+        else:
+            node.result = self.evaluate(node.expression, node.scope, node.path)  # type: ignore[arg-type]
+        self._running.pop()
+        node.state = _DONE
+        return node.result
+
+    def _cycle(self, node: Node) -> Any:
+        start = self._running.index(node)
+        loop = [*(each.label for each in self._running[start:]), node.label]
+        message = f"`{node.label}` is needed for its own value: {' → '.join(loop)}"
+        return self.report(CYCLE, message, node.key.span, "give one of them a value that does not need the others")
+
+    def evaluate(self, expression: Expression, scope: Body, path: str | None) -> Any:
+        """The value of an expression in a scope; `path` is the dotted path of the key that it is written for."""
+        return _EVALUATORS[type(expression)](self, expression, scope, path)
+
+    def checked(self, calculate: Callable[[], Any], expression: Expression, operands: tuple[Expression, ...]) -> Any:
+        """The result of `calculate`, its OperandError as a finding at the operand or the whole expression."""
+        try:
+            return calculate()
+        except OperandError as error:
+            guilty = expression if error.culprit is None else operands[error.culprit]
+            return self.report(_ERROR_RULES[error.kind], str(error), guilty.span)
+
+    def unknown_name(self, name: str, span: Span, scope: Body) -> Any:
+        """Report a bare word that stands where only a `let` could."""
+        known = let_names(scope)
+        meant = nearest(name, known)
+        help = f"did you mean `{meant}`?" if meant else f"define it: `let {name} = …`"
+        return self.report(UNKNOWN_NAME, f"there is no `let` named `{name}` here", span, help)
+
+
+def _number(run: Evaluation, literal: NumberLiteral, scope: Body, path: str | None) -> Any:
+    try:
+        value = literal_value(literal.digits, literal.unit)
+    except KeyError:
+        meant = nearest(literal.unit, UNITS)
+        help = f"did you mean `{literal.digits}{meant}`?" if meant else "units are written like `80GB`, `80GiB`, `400Gbps`, `50GB/s`, `72h`, `4Ki`"
+        return run.report(UNKNOWN_UNIT, f"`{literal.unit}` is not a unit", literal.span, help)
+    if value is None:
+        return run.report(OUT_OF_BOUNDS, "this number is outside of 10⁻³⁰ to 10³⁰, or has more than 60 digits", literal.span, _OUT_OF_BOUNDS_HELP)
+    return value
+
+
+def _literal(run: Evaluation, literal: StringLiteral | BooleanLiteral, scope: Body, path: str | None) -> Any:
+    return literal.value
+
+
+def _reference(run: Evaluation, reference: Reference, scope: Body, path: str | None) -> Any:
+    if len(reference.parts) > 1:
+        return follow(run, reference, scope)
+    name = reference.parts[0]
+    if name == "auto":
+        return AUTO
+    around: Body | None = scope
+    while around is not None:
+        if name in around.lets:
+            return run.value(around.lets[name])
+        around = around.parent
+    return Word(name, let_names(scope))
+
+
+def _list(run: Evaluation, expression: ListExpression, scope: Body, path: str | None) -> Any:
+    values = [run.plain(run.evaluate(item, scope, None), item.span) for item in expression.items]
+    return FAILED if FAILED in values else values
+
+
+def _tagged(run: Evaluation, expression: Tagged, scope: Body, path: str | None) -> Any:
+    collector = Collector(expression.span.source or run.path, 0)
+    body = collector.tagged(expression, scope, path)
+    run.findings += collector.findings
+    return run.values(body)
+
+
+def _truth(run: Evaluation, expression: Expression, scope: Body, what: str) -> Any:
+    value = run.evaluate(expression, scope, None)
+    if value is FAILED or isinstance(value, bool):
+        return value
+    if type(value) is Word and type(expression) is Reference and len(expression.parts) == 1:
+        return run.unknown_name(value, expression.span, scope)
+    return run.report(BAD_OPERANDS, f"{what} needs true or false, and this is {shown(value)}", expression.span, "compare it, as in `gpus > 8`")
+
+
+def _unary(run: Evaluation, expression: Unary, scope: Body, path: str | None) -> Any:
+    if expression.operator == "not":
+        value = _truth(run, expression.operand, scope, "`not`")
+        return value if value is FAILED else not value
+    value = _operand(run, expression.operand, scope, True)
+    return value if value is FAILED else run.checked(lambda: negate(value), expression, (expression.operand,))
+
+
+def _operand(run: Evaluation, expression: Expression, scope: Body, numeric: bool) -> Any:
+    """An operand's value; a word that can only be a misspelt name is a finding."""
+    value = run.evaluate(expression, scope, None)
+    if numeric and type(value) is Word and type(expression) is Reference and len(expression.parts) == 1:
+        return run.unknown_name(value, expression.span, scope)
+    return value
+
+
+def _binary(run: Evaluation, expression: Binary, scope: Body, path: str | None) -> Any:
+    operator, left_side, right_side = expression.operator, expression.left, expression.right
+    if operator in ("and", "or"):
+        left = _truth(run, left_side, scope, f"`{operator}`")
+        if left is FAILED or left == (operator == "or"):
+            return left
+        return _truth(run, right_side, scope, f"`{operator}`")
+    numeric = operator not in ("==", "!=")
+    left = _operand(run, left_side, scope, numeric)
+    right = _operand(run, right_side, scope, numeric)
+    if left is FAILED or right is FAILED:
+        return FAILED
+    return run.checked(lambda: combine(operator, left, right), expression, (left_side, right_side))
+
+
+def _conditional(run: Evaluation, expression: Conditional, scope: Body, path: str | None) -> Any:
+    condition = _truth(run, expression.condition, scope, "the condition of `if`")
+    if condition is FAILED:
+        return FAILED
+    return run.evaluate(expression.then if condition else expression.otherwise, scope, path)
+
+
+def _call(run: Evaluation, expression: Call, scope: Body, path: str | None) -> Any:
+    name = expression.function.text
+    if name not in FUNCTIONS:
+        meant = nearest(name, FUNCTIONS)
+        help = f"did you mean `{meant}`?" if meant else f"the functions are {', '.join(FUNCTIONS)}"
+        return run.report(BAD_CALL, f"there is no function `{name}`", expression.function.span, help)
+    values = [_operand(run, argument, scope, True) for argument in expression.arguments]
+    return FAILED if FAILED in values else run.checked(lambda: call(name, values), expression, expression.arguments)
+
+
+_EVALUATORS: dict[type[Any], Callable[[Evaluation, Any, Body, str | None], Any]] = {
+    NumberLiteral: _number,
+    StringLiteral: _literal,
+    BooleanLiteral: _literal,
+    Reference: _reference,
+    ListExpression: _list,
+    Tagged: _tagged,
+    Unary: _unary,
+    Binary: _binary,
+    Conditional: _conditional,
+    Call: _call,
+}
