@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 _ENDINGS = ("-hf", "-v0.1")
 _BOUNDARY = "-_."
+_LISTED = 6
 
 
 class NoMatch(NamedTuple):
@@ -16,6 +17,21 @@ class NoMatch(NamedTuple):
 
     ambiguous: tuple[str, ...]
     suggestions: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """What to add to "no … in the catalog", where there is more to say."""
+        return f": {len(self.ambiguous)} rows could be meant" if self.ambiguous else ""
+
+    def help(self, otherwise: str) -> str:
+        """What to write instead, with at most six ids; `otherwise` is said where no id is near."""
+        if self.ambiguous:
+            rest = len(self.ambiguous) - _LISTED
+            more = f" or {rest} more" if rest > 0 else ""
+            return "write one of " + ", ".join(self.ambiguous[:_LISTED]) + more
+        if self.suggestions:
+            return "did you mean " + ", ".join(self.suggestions) + f"? Else: {otherwise}"
+        return otherwise
 
 
 def plain_name(name: str) -> str:

@@ -78,3 +78,4 @@ class ModelShape:
     word_embed_proj_dim: int | None = None
     attention_sinks: bool = False
     attention_gate: bool = False
+    layer_types: tuple[str, ...] = ()

@@ -1,0 +1,142 @@
+"""The shape that the fields of a `model` block state, alone or over a catalog row or a config.json."""
+
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
+from ftspec.spec.model import MixtureOfExperts, Model, MultiLatentAttention
+
+DEFAULT_MAX_POSITION_EMBEDDINGS = 2**20
+"""What a shape without a stated maximum may be trained at: in effect no limit."""
+
+_NEEDED = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+_NOT_SHAPE = {"from_", "moe", "mla"}
+
+
+class ShapeProblem(NamedTuple):
+    """Why the fields make no shape. `field` is the path below `model` that it is about, "" for the whole."""
+
+    field: str
+    message: str
+    help: str
+
+
+def _written(block: Model | MixtureOfExperts | MultiLatentAttention) -> dict[str, int]:
+    values = {each.name: getattr(block, each.name) for each in fields(block) if each.name not in _NOT_SHAPE}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _missing(names: list[str], block: str) -> ShapeProblem:
+    listed = ", ".join(names)
+    return ShapeProblem(block, f"the shape lacks {listed}", f"give {listed}, or start from a model of the catalog with `from`")
+
+
+def _stated_experts(written: MixtureOfExperts, base: MoeShape | None) -> MoeShape | ShapeProblem:
+    values = _written(written)
+    needed = ("num_experts", "num_experts_per_tok", "moe_intermediate_size")
+    missing = [name for name in needed if name not in values] if base is None else []
+    if missing:
+        return _missing(missing, "moe")
+    moe = MoeShape(**values) if base is None else replace(base, **values)
+    if base is None or "num_shared_experts" in values or "moe_intermediate_size" in values:
+        moe = replace(moe, shared_intermediate_size=moe.num_shared_experts * _shared_width(moe, base))
+    if moe.num_experts_per_tok > moe.num_experts:
+        return ShapeProblem(
+            "moe.num_experts_per_tok",
+            f"a token cannot pass {moe.num_experts_per_tok} of {moe.num_experts} experts",
+            f"write at most num_experts_per_tok = {moe.num_experts}",
+        )
+    return moe
+
+
+def _shared_width(moe: MoeShape, base: MoeShape | None) -> int:
+    """Width of one shared expert: the row's where it differs from a routed expert's, else a routed expert's."""
+    if base is None or not base.num_shared_experts:
+        return moe.moe_intermediate_size
+    width = base.shared_intermediate_size // base.num_shared_experts
+    return moe.moe_intermediate_size if width == base.moe_intermediate_size else width
+
+
+def _stated_latent(written: MultiLatentAttention, base: MlaShape | None) -> MlaShape | ShapeProblem:
+    values = _written(written)
+    needed = ("kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
+    missing = [name for name in needed if name not in values] if base is None else []
+    if missing:
+        return _missing(missing, "mla")
+    if base is None:
+        return MlaShape(**{"q_lora_rank": None, **values})  # type: ignore[arg-type]
+    return replace(base, **values)
+
+
+def _fill_heads(values: dict[str, int], base: ModelShape | None, mla: MlaShape | None) -> ShapeProblem | None:
+    """Fill in `num_key_value_heads` and `head_dim` where they follow from the others."""
+    hidden = values.get("hidden_size", base.hidden_size if base else 0)
+    heads = values.get("num_attention_heads", base.num_attention_heads if base else 0)
+    if "num_key_value_heads" not in values and (base is None or base.num_key_value_heads == base.num_attention_heads):
+        values["num_key_value_heads"] = heads
+    follows = base is None or base.head_dim * base.num_attention_heads == base.hidden_size
+    if mla is not None:
+        values["head_dim"] = mla.qk_nope_head_dim + mla.qk_rope_head_dim
+    elif "head_dim" not in values and follows:
+        if hidden % heads:
+            message = f"hidden_size {hidden} does not divide into {heads} heads"
+            return ShapeProblem("num_attention_heads", message, "give head_dim, or heads that divide hidden_size")
+        values["head_dim"] = hidden // heads
+    groups = values.get("num_key_value_heads", base.num_key_value_heads if base else 1)
+    if heads % groups:
+        message = f"{heads} query heads do not divide over {groups} key and value heads"
+        return ShapeProblem("num_key_value_heads", message, f"write a divisor of {heads}")
+    return None
+
+
+def _patterned(shape: ModelShape, base: ModelShape | None) -> ModelShape:
+    """The shape with its pattern of layers cut, or repeated from its start, to the number of layers."""
+    if base is None or not shape.layer_types or len(shape.layer_types) == shape.num_hidden_layers:
+        return shape
+    pattern = base.layer_types
+    return replace(shape, layer_types=tuple(pattern[layer % len(pattern)] for layer in range(shape.num_hidden_layers)))
+
+
+def _new_shape(values: dict[str, int], moe: MoeShape | None) -> ModelShape | ShapeProblem:
+    needs_mlp = moe is None or moe.first_k_dense_replace > 0
+    needed = [*_NEEDED, "intermediate_size"] if needs_mlp else list(_NEEDED)
+    missing = [name for name in needed if name not in values]
+    if missing:
+        return _missing(missing, "")
+    defaults = {
+        "intermediate_size": 0,
+        "tie_word_embeddings": False,
+        "max_position_embeddings": DEFAULT_MAX_POSITION_EMBEDDINGS,
+    }
+    return ModelShape(**{**defaults, **values}, moe=moe)  # type: ignore[arg-type]
+
+
+def shape_from_fields(written: Model, base: ModelShape | None) -> ModelShape | ShapeProblem:
+    """The shape of a `model` block: its fields over `base`, or alone.
+
+    Alone it needs num_hidden_layers, hidden_size, num_attention_heads, vocab_size and, unless every layer has
+    experts, intermediate_size. The rest is that of the Llama family: num_key_value_heads = num_attention_heads,
+    head_dim = hidden_size / num_attention_heads, a gated MLP, RMSNorm, rotary positions, no biases, an untied
+    head. Over a base, head_dim and num_key_value_heads follow hidden_size and num_attention_heads where they do
+    so in the base, and a pattern of layers is cut or repeated from its start to the number of layers.
+    """
+    moe = base.moe if base else None
+    mla = base.mla if base else None
+    if written.moe is not None:
+        stated = _stated_experts(written.moe, moe)
+        if isinstance(stated, ShapeProblem):
+            return stated
+        moe = stated
+    if written.mla is not None:
+        latent = _stated_latent(written.mla, mla)
+        if isinstance(latent, ShapeProblem):
+            return latent
+        mla = latent
+    values = _written(written)
+    if base is None and not all(values.get(name) for name in ("hidden_size", "num_attention_heads")):
+        return _missing([name for name in _NEEDED if name not in values], "")
+    problem = _fill_heads(values, base, mla)
+    if problem is not None:
+        return problem
+    shape = _new_shape(values, moe) if base is None else replace(base, **values, moe=moe)
+    return shape if isinstance(shape, ShapeProblem) else _patterned(replace(shape, mla=mla), base)
