@@ -1,6 +1,7 @@
 """Which layers lie on which pipeline stage."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +19,26 @@ class Stage:
         return sum(len(chunk) for chunk in self.chunks)
 
 
+def _piece_sizes(num_hidden_layers: int, pieces: int) -> list[int]:
+    """Layers in each piece of the model, in order."""
+    if num_hidden_layers % pieces and (num_hidden_layers + 2) % pieces == 0 and num_hidden_layers > pieces:
+        size = (num_hidden_layers + 2) // pieces
+        return [size - (piece == 0) - (piece == pieces - 1) for piece in range(pieces)]
+    size, extra = divmod(num_hidden_layers, pieces)
+    return [size + (piece < extra) for piece in range(pieces)]
+
+
 def lay_out_stages(num_hidden_layers: int, pipeline_parallel: int, virtual_pipeline: int) -> tuple[Stage, ...]:
     """Spread the layers over the stages, as evenly as whole layers allow.
 
     With `virtual_pipeline` chunks a stage, chunk c of stage p is the (c × pipeline + p)-th piece of the model
     (megatron/core/transformer/transformer_layer.py, `get_transformer_layer_offset`). Where the layers do not
-    divide evenly the first pieces get one more (the checker says which framework refuses that).
+    divide evenly but would with two more, the embedding and the head count as a layer each, as Llama 3 405B
+    was trained (Grattafiori et al. 2024, section 3.3.2). Else the first pieces get one more (the checker says
+    which framework refuses that).
     """
     pieces = pipeline_parallel * virtual_pipeline
-    size, extra = divmod(num_hidden_layers, pieces)
-    starts = [piece * size + min(piece, extra) for piece in range(pieces + 1)]
+    starts = [0, *accumulate(_piece_sizes(num_hidden_layers, pieces))]
     return tuple(
         Stage(
             pipeline_stage=stage,
