@@ -1,0 +1,19 @@
+"""A moment of a training step: what is allocated beyond the states, at a point where the total may be highest."""
+
+from typing import NamedTuple
+
+
+class Moment(NamedTuple):
+    """Bytes at one moment. `gradients` is the part of the accumulated gradients that exists by then."""
+
+    phase: str
+    activations: int = 0
+    logits: int = 0
+    temporary: int = 0
+    communication_buffers: int = 0
+    gradients: int = 0
+
+    @property
+    def total(self) -> int:
+        """Bytes beyond parameters and optimizer states."""
+        return self.activations + self.logits + self.temporary + self.communication_buffers + self.gradients

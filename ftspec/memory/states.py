@@ -1,0 +1,110 @@
+"""Parameters, gradients, master copies and optimizer states of one rank: what lives through the whole step."""
+
+from functools import cache
+from typing import NamedTuple
+
+from ftspec.memory.optimizers import state_bytes
+from ftspec.memory.shard import MEGATRON_STACKS, Shard, stage_shard
+from ftspec.plan.model import DTYPE_BYTES, Plan
+from ftspec.plan.stages import Stage
+
+DEEPSPEED_ALIGNMENT = 2
+"""`nccl_start_alignment_factor` (deepspeed/runtime/zero/stage_1_and_2.py, `DeepSpeedZeroOptimizer.__init__`)."""
+
+
+class States(NamedTuple):
+    """Bytes on one rank. `gradients` is what is held once the whole backward pass is done."""
+
+    parameters: int
+    gradients: int
+    master_parameters: int
+    optimizer_states: int
+
+
+class Degrees(NamedTuple):
+    """How many ranks share a state: of the dense weights, and of the experts."""
+
+    dense: int
+    expert: int
+
+
+def replicas(plan: Plan) -> Degrees:
+    """Ranks that hold the same weights: data × context for dense ones; what expert parallelism leaves for experts.
+
+    Source: megatron/core/parallel_state.py (`expert_data_parallel_size`); DeepSpeed shards over its
+    sequence-data-parallel group likewise (deepspeed/runtime/engine.py, `seq_data_parallel_group`).
+    """
+    layout = plan.parallelism
+    ranks = max(1, layout.tensor) * max(1, layout.context) * max(1, layout.data)
+    experts = max(1, ranks // (max(1, layout.expert) * max(1, layout.expert_tensor)))
+    return Degrees(max(1, layout.data) * max(1, layout.context), experts)
+
+
+@cache
+def tensorwise_part(shard: Shard, degrees: Degrees) -> int:
+    """Elements of a rank where each tensor is padded and divided by itself.
+
+    Source: deepspeed/runtime/zero/partition_parameters.py, `_aligned_size` and `_partition_param`.
+    """
+    dense = sum(-(-elements // degrees.dense) for elements in shard.dense)
+    return dense + sum(-(-elements // degrees.expert) for elements in shard.expert)
+
+
+def flat_elements(shard: Shard, degrees: Degrees) -> tuple[int, int]:
+    """Elements of the padded flat buffers of a rank, and of its own part of them.
+
+    Source: deepspeed/runtime/zero/stage_1_and_2.py, `flatten_dense_tensors_aligned`: padded to 2 × replicas.
+    """
+    whole = part = 0
+    for tensors, degree in ((shard.dense, degrees.dense), (shard.expert, degrees.expert)):
+        if tensors:
+            multiple = DEEPSPEED_ALIGNMENT * degree
+            padded = -(-sum(tensors) // multiple) * multiple
+            whole, part = whole + padded, part + padded // degree
+    return whole, part
+
+
+class Held(NamedTuple):
+    """Elements of a rank: of the parameters, of the accumulated gradients, and of what the optimizer updates."""
+
+    parameters: int
+    gradients: int
+    updated: int
+
+
+def _deepspeed_held(zero_stage: int, shard: Shard, degrees: Degrees) -> Held:
+    if zero_stage == 3:
+        part = tensorwise_part(shard, degrees)
+        return Held(part, part, part)
+    if zero_stage == 0:
+        return Held(shard.elements, shard.elements, shard.elements)
+    whole, part = flat_elements(shard, degrees)
+    return Held(whole, part if zero_stage == 2 else shard.elements, part)
+
+
+def held_elements(plan: Plan, shard: Shard, degrees: Degrees) -> Held:
+    """What the stack's sharding leaves on a rank."""
+    stack, zero_stage = plan.training.stack, plan.parallelism.zero_stage
+    if stack in MEGATRON_STACKS:
+        sharded = plan.parallelism.distributed_optimizer or zero_stage >= 1
+        updated = flat_elements(shard, degrees)[1] if sharded else shard.elements
+        return Held(shard.elements, shard.elements, updated)
+    if stack == "deepspeed":
+        return _deepspeed_held(zero_stage, shard, degrees)
+    if stack == "fsdp2":
+        part = tensorwise_part(shard, degrees)
+        return Held(part, part, part)
+    return Held(shard.elements, shard.elements, shard.elements)
+
+
+def stage_states(plan: Plan, stage: Stage) -> States:
+    """The states of the stage's fullest rank when every parameter is trained."""
+    shard, precision = stage_shard(plan, stage), plan.precision
+    held = held_elements(plan, shard, replicas(plan))
+    tensors = len(shard.dense) + len(shard.expert)
+    return States(
+        parameters=held.parameters * DTYPE_BYTES[precision.parameters],
+        gradients=held.gradients * DTYPE_BYTES[precision.gradients],
+        master_parameters=held.updated * 4 if precision.master_parameters == "fp32" else 0,
+        optimizer_states=state_bytes(plan, held.updated, tensors),
+    )
