@@ -1,10 +1,12 @@
 """The cluster: the accelerator's row, how many there are, and what joins the nodes."""
 
 from ftspec.catalog.hardware import Accelerator, Network
-from ftspec.catalog.load_hardware import NoMatch, find_accelerator, find_network
+from ftspec.catalog.load_hardware import find_accelerator, find_network
+from ftspec.catalog.names import NoMatch
 from ftspec.plan.codes import MISSING_GPU, UNKNOWN_GPU, UNKNOWN_NETWORK
 from ftspec.plan.ledger import Ledger
 from ftspec.plan.model import HardwarePlan
+from ftspec.plan.no_match import report_no_match
 from ftspec.spec.kinds import Auto
 from ftspec.spec.model import CustomNetwork, Hardware
 
@@ -17,7 +19,7 @@ def resolve_accelerator(written: Hardware, ledger: Ledger) -> Accelerator | None
         return None
     found = find_accelerator(written.gpu)
     if isinstance(found, NoMatch):
-        ledger.report(UNKNOWN_GPU, "hardware.gpu", f'no accelerator "{written.gpu}" in the catalog{found.reason}', found.help("`ftspec catalog hardware` lists them"))
+        report_no_match(ledger, UNKNOWN_GPU, "hardware.gpu", "accelerator", written.gpu, found, "`ftspec catalog hardware` lists them")
         return None
     return found
 
@@ -31,7 +33,7 @@ def _resolve_network(written: str | CustomNetwork | None, nodes: int, ledger: Le
         return _custom_network(written)
     found = find_network(written)
     if isinstance(found, NoMatch):
-        ledger.report(UNKNOWN_NETWORK, path, f'no network "{written}" in the catalog{found.reason}', found.help("or state it: { kind = infiniband  bandwidth = 400Gbps }"))
+        report_no_match(ledger, UNKNOWN_NETWORK, path, "network", written, found, "A network can be stated: { kind = infiniband  bandwidth = 400Gbps }")
         return None
     return found
 

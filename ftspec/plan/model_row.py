@@ -4,13 +4,15 @@ import os
 from dataclasses import replace
 
 from ftspec.catalog.huggingface import ConfigProblem, read_config
-from ftspec.catalog.models import NoMatch, find_model
+from ftspec.catalog.models import find_model
+from ftspec.catalog.names import NoMatch
 from ftspec.catalog.parameters import count_parameters
 from ftspec.catalog.shape import ModelShape
 from ftspec.catalog.shape_fields import ShapeProblem, shape_from_fields
 from ftspec.plan.codes import BAD_CONFIG, INCOMPLETE_SHAPE, MISSING_MODEL, UNKNOWN_MODEL
 from ftspec.plan.ledger import Ledger
 from ftspec.plan.model import ModelPlan
+from ftspec.plan.no_match import report_no_match
 from ftspec.spec.model import Model
 
 _FROM = "model.from"
@@ -33,7 +35,7 @@ def _from_config(name: str, spec_path: str, ledger: Ledger) -> tuple[str, ModelS
 def _from_catalog(name: str, ledger: Ledger) -> tuple[str, ModelShape] | None:
     row = find_model(name)
     if isinstance(row, NoMatch):
-        ledger.report(UNKNOWN_MODEL, _FROM, f'no model "{name}" in the catalog{row.reason}', row.help("`ftspec catalog models` lists them; a path must end in .json"))
+        report_no_match(ledger, UNKNOWN_MODEL, _FROM, "model", name, row, "`ftspec catalog models` lists them; a path ends in .json")
         return None
     ledger.look_up("model.id", row.id, row.source)
     return row.id, row.shape
