@@ -1,0 +1,36 @@
+"""The DeepSpeed backend: what it checks, and the one file that it writes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ftspec.backends.base import Artefact, TargetOptions
+from ftspec.backends.deepspeed.carried import ELSEWHERE, MAPPED, UNSUPPORTED
+from ftspec.backends.deepspeed.emit import emit
+from ftspec.backends.deepspeed.options import DeepSpeedOptions
+from ftspec.backends.deepspeed.raw import raw_findings
+from ftspec.backends.deepspeed.rules import layout, offload, optimizer, precision
+from ftspec.backends.deepspeed.rules.registry import rule_findings
+from ftspec.core.finding import Finding
+from ftspec.plan.model import Plan, Stack
+
+RULES = (precision, offload, optimizer, layout)
+"""The modules of rules, in the order of their codes; importing them registers their rules."""
+
+
+class DeepSpeedBackend:
+    """`target deepspeed`: `deepspeed/ds_config.json`, for DeepSpeed alone and for Megatron-DeepSpeed."""
+
+    name = "deepspeed"
+    stacks: tuple[Stack, ...] = ("deepspeed", "megatron_deepspeed")
+    options: type[Any] = DeepSpeedOptions
+    mapped: Mapping[str, str] = MAPPED
+    elsewhere: Mapping[str, str] = ELSEWHERE
+    unsupported: Mapping[str, str] = UNSUPPORTED
+
+    def check(self, plan: Plan, target: TargetOptions) -> list[Finding]:
+        """What DeepSpeed refuses about the plan, or takes and does not do, and what is wrong with the raw keys."""
+        return rule_findings(plan, target) + raw_findings(plan, target)
+
+    def compile(self, plan: Plan, target: TargetOptions) -> list[Artefact]:
+        """The configuration file. Raises ValueError if it breaks DeepSpeed's schema (a fault of ours)."""
+        return [emit(plan, target)]

@@ -1,0 +1,13 @@
+"""Options of `target deepspeed { … }` that are not keys of DeepSpeed's file under another name."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from ftspec.spec.kinds import Doc
+
+
+@dataclass(frozen=True, slots=True)
+class DeepSpeedOptions:
+    """`target deepspeed`: what the plan does not know and the file needs. Everything else goes through `raw`."""
+
+    nvme_path: Annotated[str | None, Doc("Directory on a node-local NVMe drive, for offload to nvme.")] = None

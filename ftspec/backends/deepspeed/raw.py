@@ -1,0 +1,182 @@
+"""Raw keys: `target deepspeed { raw { … } }`, checked against DeepSpeed's own schema and against the plan."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ftspec.backends.base import TargetOptions
+from ftspec.backends.deepspeed.carried import owners, spec_path
+from ftspec.backends.deepspeed.emit import plan_settings
+from ftspec.backends.deepspeed.rules.registry import TARGET
+from ftspec.backends.deepspeed.schema import deepspeed_schema, deepspeed_validator, subschema
+from ftspec.backends.deepspeed.settings import flattened
+from ftspec.core.finding import Finding, Severity
+from ftspec.core.rule import declare
+from ftspec.core.suggest import nearest
+from ftspec.core.units import Quantity
+from ftspec.plan.model import Plan
+from ftspec.rules.example import job
+
+
+def _raw_job(raw: str) -> str:
+    return job(parallelism="zero_stage = 3") + f"target deepspeed {{ raw {{ {raw} }} }}\n"
+
+
+_GOOD = _raw_job("zero_optimization { stage3_max_live_parameters = 500000000 }")
+
+UNKNOWN_KEY = declare(
+    "FT500",
+    Severity.ERROR,
+    "DeepSpeed has no such key",
+    "At the top level DeepSpeed ignores unknown keys in silence; inside most sections it refuses them.",
+    _raw_job("zero_optimization { stage3_max_live_parametrs = 500000000 }"),
+    _GOOD,
+)
+WRONG_VALUE = declare(
+    "FT501",
+    Severity.ERROR,
+    "DeepSpeed does not take this value",
+    "DeepSpeed checks some values when it loads the file, others when it first uses them, and quoted numbers not at all.",
+    _raw_job('zero_optimization { stage3_max_live_parameters = "1e9" }'),
+    _GOOD,
+)
+CONTRADICTION = declare(
+    "FT502",
+    Severity.ERROR,
+    "a raw key says something else than the plan",
+    "What the plan decides is written in the spec's own fields, so that every check, the memory estimate and the other targets see it.",
+    _raw_job("zero_optimization { stage = 2 }"),
+    job(parallelism="zero_stage = 2") + TARGET,
+)
+REMOVED_KEY = declare(
+    "FT503",
+    Severity.ERROR,
+    "DeepSpeed has removed this key",
+    "DeepSpeed refuses a file with a key of a feature that it has removed.",
+    _raw_job("sparse_gradients = true"),
+    _GOOD,
+)
+DEPRECATED_KEY = declare(
+    "FT504",
+    Severity.WARNING,
+    "the key is deprecated",
+    "DeepSpeed still reads the key and warns.",
+    _raw_job("zero_optimization { stage3_gather_fp16_weights_on_model_save = true }"),
+    _raw_job("zero_optimization { stage3_gather_16bit_weights_on_model_save = true }"),
+)
+
+
+def raw_findings(plan: Plan, target: TargetOptions) -> list[Finding]:
+    """What is wrong with the raw keys; nothing is read or imported where there are none."""
+    if not target.raw:
+        return []
+    findings = list(_quantities(target.raw, target))
+    findings += [
+        finding for error in deepspeed_validator().iter_errors(target.raw) for finding in _explained(error, target)
+    ]
+    return findings + list(_contradictions(plan, target)) + list(_deprecated(target))
+
+
+def _quantities(values: Mapping[str, Any], target: TargetOptions) -> Iterator[Finding]:
+    for key, value in flattened(values).items():
+        if isinstance(value, Quantity):
+            message = f"{key} has a unit, and DeepSpeed's file has plain numbers"
+            yield WRONG_VALUE.finding(message, target.where(f"raw.{key}"), f"write the plain number, {value.number}")
+
+
+def _explained(error: Any, target: TargetOptions) -> Iterator[Finding]:
+    """The findings for one error of jsonschema."""
+    path = tuple(error.absolute_path)
+    key = ".".join(str(part) for part in path if isinstance(part, str))
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for name in sorted(set(error.instance) - set(known)):
+            yield _unknown(f"{key}.{name}" if key else name, name, known, target)
+    elif not isinstance(error.instance, Quantity):
+        wanted = _wanted(error.schema)
+        message = f"{key} = {_shown(error.instance)} is not what DeepSpeed takes there"
+        yield WRONG_VALUE.finding(message, _value_span(key, target), f"write {wanted}" if wanted else None)
+
+
+def _value_span(key: str, target: TargetOptions) -> Any:
+    place = target.places.get(f"raw.{key}")
+    return target.where(f"raw.{key}") if place is None else place.value
+
+
+def _unknown(key: str, name: str, known: Mapping[str, Any], target: TargetOptions) -> Finding:
+    span = target.where(f"raw.{key}")
+    removed = deepspeed_schema()["x-removed"].get(key)
+    if removed is not None:
+        return REMOVED_KEY.finding(
+            f"DeepSpeed has removed {key}: {removed.partition(' See ')[0].strip()}", span, f"leave {name} out"
+        )
+    place = f"in {key.rpartition('.')[0]}" if "." in key else "at the top level"
+    near = nearest(name, known)
+    elsewhere = None if near else _found_elsewhere(name)
+    help = f"write {near}" if near else f"it belongs in {elsewhere}" if elsewhere else None
+    return UNKNOWN_KEY.finding(f"DeepSpeed has no key {name} {place}", span, help)
+
+
+def _found_elsewhere(name: str) -> str | None:
+    """The section that has a key of this name."""
+    sections = deepspeed_schema()["properties"].items()
+    return next((section for section, schema in sections if name in schema.get("properties", {})), None)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value[:40]}"'
+    return "a block" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else str(value)
+
+
+_WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "a text",
+    "array": "a list",
+    "object": "a block",
+}
+
+
+def _wanted(schema: Mapping[str, Any]) -> str:
+    """What a schema takes, as a phrase; empty where it cannot be said in one."""
+    if "enum" in schema:
+        words = [str(each) for each in schema["enum"] if each is not None]
+        return f"one of {', '.join(words)}"
+    if "anyOf" in schema:
+        return " or ".join(filter(None, (_wanted(part) for part in schema["anyOf"])))
+    if "const" in schema:
+        return f'"{schema["const"]}"'
+    types = schema.get("type", ())
+    words = [_WORDS[each] for each in ((types,) if isinstance(types, str) else types) if each in _WORDS]
+    lowest, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    limit = f" of at least {lowest}" if lowest is not None else f" above {above}" if above is not None else ""
+    return " or ".join(words) + limit
+
+
+def _contradictions(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    emitted = flattened({setting.key: setting.value for setting in plan_settings(plan, target.options)})
+    for key, value in flattened(target.raw).items():
+        owner = owners().get(key)
+        if (
+            owner is None
+            or (key in emitted and emitted[key] == value)
+            or (key not in emitted and value in (False, "none"))
+        ):
+            continue
+        field = spec_path(owner)
+        here = f", and the plan has {_shown(emitted[key])}" if key in emitted else ""
+        message = f"{key} = {_shown(value)} is decided by {field}{here}"
+        yield CONTRADICTION.finding(message, target.where(f"raw.{key}"), f"leave it out of raw and write {field}")
+
+
+def _deprecated(target: TargetOptions) -> Iterator[Finding]:
+    for key in flattened(target.raw):
+        schema = subschema(tuple(key.split(".")))
+        if schema.get("deprecated") and key not in owners():
+            new = str(schema.get("new_param", ""))
+            yield DEPRECATED_KEY.finding(
+                f"{key} is deprecated", target.where(f"raw.{key}"), f"write {new}" if new else "leave it out"
+            )

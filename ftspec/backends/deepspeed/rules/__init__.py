@@ -1,0 +1,1 @@
+"""What DeepSpeed refuses, or takes and does not do: one module a subject, one function a rule."""

@@ -1,0 +1,156 @@
+"""Optimizers and schedules that DeepSpeed's file cannot say."""
+
+from collections.abc import Iterator
+
+from ftspec.backends.base import TargetOptions
+from ftspec.backends.deepspeed.facts import on_cpu, uses_bf16_optimizer
+from ftspec.backends.deepspeed.rules.registry import TARGET, deepspeed_rule
+from ftspec.core.finding import Finding, Severity
+from ftspec.core.rule import Rule
+from ftspec.plan.model import Plan
+from ftspec.rules.example import job
+from ftspec.rules.wording import blamed
+
+_OPTIMIZER, _SCHEDULER = "training.optimizer", "training.learning_rate_scheduler"
+
+
+@deepspeed_rule(
+    "FT530",
+    Severity.WARNING,
+    "the training script must pass the optimizer",
+    "DeepSpeed has no 8-bit optimizer of its own. The file has no `optimizer` block, and the training script passes bitsandbytes' AdamW8bit to "
+    "`deepspeed.initialize`; the Hugging Face Trainer does with `optim = adamw_8bit`.",
+    bad=job(training="optimizer = adamw_8bit", parallelism="zero_stage = 1") + TARGET,
+    good=job(training="optimizer = adamw", parallelism="zero_stage = 1") + TARGET,
+)
+def script_passes_the_optimizer(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """adamw_8bit is not in DeepSpeed's file."""
+    if plan.training.optimizer.kind == "adamw_8bit":
+        message = "DeepSpeed has no adamw_8bit: the emitted file has no optimizer, and its settings are not in it"
+        help = (
+            "pass bitsandbytes.optim.AdamW8bit with these settings to deepspeed.initialize, or write optimizer = adamw"
+        )
+        yield rule.finding(message, blamed(plan, _OPTIMIZER), help)
+
+
+@deepspeed_rule(
+    "FT531",
+    Severity.ERROR,
+    "Adafactor does not factor under ZeRO",
+    "ZeRO hands the optimizer one flat vector in place of the matrices, and Adafactor factors matrices only: it would keep a full second moment, "
+    "and compute another update than the one that was asked for.",
+    bad=job(training="optimizer = adafactor", parallelism="zero_stage = 2") + TARGET,
+    good=job(training="optimizer = adafactor", parallelism="zero_stage = 0") + TARGET,
+)
+def adafactor_needs_matrices(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """adafactor needs zero_stage = 0."""
+    if plan.training.optimizer.kind == "adafactor" and plan.parallelism.zero_stage > 0:
+        message = f"adafactor cannot factor its second moment at zero_stage = {plan.parallelism.zero_stage}, where it sees one flat vector"
+        yield rule.finding(
+            message, blamed(plan, _OPTIMIZER, "parallelism.zero_stage"), "write zero_stage = 0, or optimizer = adamw"
+        )
+
+
+@deepspeed_rule(
+    "FT532",
+    Severity.ERROR,
+    "the optimizer needs a GPU",
+    "DeepSpeed's Lion is a GPU kernel, or with offload a CPU kernel over ZeRO's host partitions; without either there is none.",
+    bad="",
+    good="",
+)
+def optimizer_runs_here(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """lion on a CPU needs offload; adamw_8bit a GPU."""
+    kind = plan.training.optimizer.kind
+    if on_cpu(plan) and (kind == "adamw_8bit" or (kind == "lion" and plan.parallelism.offload_optimizer == "none")):
+        yield rule.finding(
+            f"{kind} has no kernel for a CPU", blamed(plan, _OPTIMIZER, "hardware.gpu"), "write optimizer = adamw"
+        )
+
+
+@deepspeed_rule(
+    "FT533",
+    Severity.ERROR,
+    "DeepSpeed cannot run Muon in this layout",
+    "Muon works on whole matrices. With bf16 parameters and fp32 gradients at stage 1, DeepSpeed's BF16_Optimizer takes it for dense models under plain data "
+    "parallelism only (deepspeed/runtime/bf16_optimizer.py).",
+    bad=job(
+        training="optimizer = muon { learning_rate = 0.02 }  global_batch_size = 64",
+        precision="gradients = fp32",
+        parallelism="pipeline = 2  zero_stage = 1",
+    )
+    + TARGET,
+    good=job(training="optimizer = muon { learning_rate = 0.02 }", parallelism="zero_stage = 1") + TARGET,
+)
+def muon_sees_matrices(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """Muon under BF16_Optimizer needs plain data parallelism."""
+    if plan.training.optimizer.kind != "muon" or not uses_bf16_optimizer(plan):
+        return
+    layout = plan.parallelism
+    parallel = (
+        layout.tensor > 1 or layout.pipeline > 1 or layout.expert > 1 or plan.training.stack == "megatron_deepspeed"
+    )
+    if parallel or plan.precision.gradients != "fp32":
+        message = "DeepSpeed runs muon over bf16 parameters at this stage only with fp32 gradients, a dense model and plain data parallelism"
+        yield rule.finding(
+            message,
+            blamed(plan, _OPTIMIZER),
+            "write optimizer = adamw, or zero_stage = 2 with gradients = bf16 and pipeline = 1",
+        )
+
+
+@deepspeed_rule(
+    "FT540",
+    Severity.ERROR,
+    "the schedule needs to know how long the job is",
+    "DeepSpeed's WarmupDecayLR and WarmupCosineLR have a required `total_num_steps`.",
+    bad=job(training="learning_rate_scheduler = cosine { warmup_steps = 10 }") + TARGET,
+    good=job(training="learning_rate_scheduler = cosine { warmup_steps = 10 }  steps = 1000") + TARGET,
+)
+def decay_has_an_end(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """linear and cosine need total_steps."""
+    scheduler = plan.training.scheduler
+    if scheduler.kind != "constant" and scheduler.total_steps is None:
+        message = f"a {scheduler.kind} schedule needs the number of steps, and the job's length is open"
+        help = "write training.steps (or tokens), or total_steps in the schedule"
+        yield rule.finding(message, blamed(plan, _SCHEDULER), help)
+
+
+@deepspeed_rule(
+    "FT541",
+    Severity.ERROR,
+    "DeepSpeed's linear decay ends at zero",
+    "WarmupDecayLR falls to zero and has no floor (deepspeed/runtime/lr_schedules.py); WarmupCosineLR has one, `cos_min_ratio`.",
+    bad=job(training="learning_rate_scheduler = linear { minimum_learning_rate = 1e-6 }  steps = 1000") + TARGET,
+    good=job(training="learning_rate_scheduler = cosine { minimum_learning_rate = 1e-6 }  steps = 1000") + TARGET,
+)
+def linear_decay_ends_at_zero(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """minimum_learning_rate is cosine's."""
+    scheduler = plan.training.scheduler
+    if scheduler.kind == "linear" and scheduler.minimum_learning_rate > 0:
+        message = f"DeepSpeed's linear schedule cannot end at {scheduler.minimum_learning_rate:g}: it ends at zero"
+        span = blamed(plan, f"{_SCHEDULER}.minimum_learning_rate")
+        yield rule.finding(message, span, "leave minimum_learning_rate out, or write cosine, which has a floor")
+
+
+@deepspeed_rule(
+    "FT542",
+    Severity.NOTE,
+    "DeepSpeed warms up for two steps at least",
+    "WarmupDecayLR and WarmupCosineLR take `max(2, warmup_num_steps)`. Without warm-up the emitted schedule stays at its peak for these two "
+    "steps, so the decay begins at the third.",
+    bad=job(training="learning_rate_scheduler = cosine  steps = 1000") + TARGET,
+    good=job(training="learning_rate_scheduler = cosine { warmup_steps = 10 }  steps = 1000") + TARGET,
+)
+def warm_up_has_two_steps(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """Fewer than two steps of warm-up become two."""
+    scheduler = plan.training.scheduler
+    if scheduler.warmup_steps >= 2 or (scheduler.kind == "constant" and scheduler.warmup_steps == 0):
+        return
+    message = f"DeepSpeed's {scheduler.kind} schedule has two steps of warm-up at least; here they are "
+    message += (
+        "at the peak rate, and the decay begins at the third step" if scheduler.warmup_steps == 0 else "2 in place of 1"
+    )
+    yield rule.finding(
+        message, blamed(plan, f"{_SCHEDULER}.warmup_steps", _SCHEDULER), "write warmup_steps = 2 or more"
+    )
