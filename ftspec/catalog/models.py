@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ftspec.catalog.names import NoMatch, find_model_id, nearest
-from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
+from ftspec.catalog.shape import ModelShape
+from ftspec.catalog.shape_parts import (
+    AttentionVariant,
+    CompressedAttentionShape,
+    HyperConnectionShape,
+    IndexerShape,
+    LinearAttentionShape,
+    MambaShape,
+    MlaShape,
+    MoeShape,
+    PerLayerInputShape,
+)
 
 MODELS_FOLDER = Path(__file__).parent / "models"
 
@@ -33,12 +44,24 @@ class ModelRow:
     multimodal_parameters: int | None = None
 
 
+_PARTS = {
+    "moe": MoeShape,
+    "mla": MlaShape,
+    "attention_variant": AttentionVariant,
+    "linear_attention": LinearAttentionShape,
+    "mamba": MambaShape,
+    "indexer": IndexerShape,
+    "compressed_attention": CompressedAttentionShape,
+    "hyper_connections": HyperConnectionShape,
+    "per_layer_input": PerLayerInputShape,
+}
+
+
 def shape_from_json(fields: Mapping[str, Any]) -> ModelShape:
     """The shape that a row of a data file states; what it leaves out has the default of `ModelShape`."""
-    values = dict(fields)
-    for name, kind in (("moe", MoeShape), ("mla", MlaShape)):
-        if values.get(name) is not None:
-            values[name] = kind(**values[name])
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    for name in values.keys() & _PARTS.keys():
+        values[name] = _PARTS[name](**values[name])
     return ModelShape(**values)
 
 

@@ -1,21 +1,25 @@
-"""How many parameters a shape has: exactly, by component. Formulas are those of the modules in
-transformers' `models/*/modeling_*.py`; tied weights count once, buffers do not count.
+"""How many parameters a shape has: exactly, by component. Tied weights count once, buffers do not count.
+
+The same numbers as the modules of transformers have; `tests/oracles/test_parameter_counts.py` holds them equal.
 """
 
 from functools import cache
 from typing import NamedTuple
 
-from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
+from ftspec.catalog.attention_parameters import mixer_parameters
+from ftspec.catalog.shape import ModelShape
+from ftspec.catalog.shape_parts import MoeShape
 
 
 class LayerParameters(NamedTuple):
     """One layer's parameters.
 
-    `attention`, `mlp` (dense), `shared_experts` and `routed_experts` hold matrices that tensor parallelism
-    shards, and inside them a part that every tensor rank keeps whole: `attention_replicated` (output biases,
-    query and key norms, the down-projections of latent attention), `mlp_replicated` (output biases and gates
-    of dense MLP and shared experts) and `routed_replicated` (output biases of routed experts). `router` and
-    `norms` are whole on every tensor rank.
+    `attention` (or what stands in its place), `mlp` (dense), `shared_experts` and `routed_experts` hold matrices
+    that tensor parallelism shards, and inside them a part that every tensor rank keeps whole:
+    `attention_replicated` (output biases, query and key norms, the down-projections of latent attention,
+    indexers), `mlp_replicated` (output biases and gates of dense MLP and shared experts) and `routed_replicated`
+    (output biases of routed experts). `router` (with the projections to a latent size) and `norms` (with
+    hyper-connections) are whole on every tensor rank.
     """
 
     attention: int
@@ -39,87 +43,134 @@ class LayerParameters(NamedTuple):
         return self.attention_replicated + self.mlp_replicated + self.router + self.norms
 
 
+class _Mlp(NamedTuple):
+    """What follows attention in a layer."""
+
+    dense: int = 0
+    shared: int = 0
+    routed: int = 0
+    router: int = 0
+    replicated: int = 0
+    routed_replicated: int = 0
+
+
 _NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2, "layernorm_nobias": 1, "none": 0}
 
 
-def _norm(shape: ModelShape, width: int) -> int:
-    return _NORM_VECTORS[shape.norm] * width
+def _norm(shape: ModelShape) -> int:
+    return _NORM_VECTORS[shape.norm] * shape.hidden_size
 
 
-def _mla_attention(shape: ModelShape, mla: MlaShape) -> tuple[int, int]:
-    hidden, heads = shape.hidden_size, shape.num_attention_heads
-    query_width = heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim)
-    replicated = hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim) + mla.kv_lora_rank
-    sharded = mla.kv_lora_rank * heads * (mla.qk_nope_head_dim + mla.v_head_dim) + heads * mla.v_head_dim * hidden
-    if mla.q_lora_rank is None:
-        sharded += hidden * query_width
-    else:
-        replicated += hidden * mla.q_lora_rank + mla.q_lora_rank
-        sharded += mla.q_lora_rank * query_width
-    return sharded + replicated, replicated
+def _matrices(shape: ModelShape, width: int, hidden: int, bias: bool) -> tuple[int, int]:
+    """One MLP of a width, gated or plain: its parameters, and its output bias among them."""
+    inner = (2 if shape.mlp == "gated" else 1) * width
+    output_bias = hidden if bias and width else 0
+    return (inner + width) * hidden + (inner if bias else 0) + output_bias, output_bias
 
 
-def _attention(shape: ModelShape) -> tuple[int, int]:
-    if shape.mla is not None:
-        return _mla_attention(shape, shape.mla)
-    hidden, query = shape.hidden_size, shape.num_attention_heads * shape.head_dim
-    key = value = shape.num_key_value_heads * shape.head_dim
-    gate = query if shape.attention_gate else 0
-    sharded = hidden * (query + gate + key + value) + query * hidden
-    sharded += query + gate + key + value if shape.attention_bias in ("all", "qkv_only") else 0
-    sharded += shape.num_attention_heads if shape.attention_sinks else 0
-    replicated = hidden if shape.attention_bias in ("all", "out_only") else 0
-    if shape.qk_norm:
-        replicated += 2 * shape.head_dim if shape.qk_norm_width == "head" else query + key
-    return sharded + replicated, replicated
-
-
-def _mlp(shape: ModelShape, width: int, hidden: int, bias: bool) -> tuple[int, int]:
-    inner = 2 if shape.mlp == "gated" else 1
-    output_bias = hidden if bias else 0
-    return (inner + 1) * hidden * width + (inner * width if bias else 0) + output_bias, output_bias
+def layer_type(shape: ModelShape, layer: int) -> str:
+    """The kind of layer `layer` (from 0)."""
+    return shape.layer_types[layer] if shape.layer_types else "full_attention"
 
 
 def has_experts(shape: ModelShape, layer: int) -> bool:
     """Whether layer `layer` (from 0) has routed experts."""
     moe = shape.moe
-    return moe is not None and layer >= moe.first_k_dense_replace and (layer + 1) % moe.moe_layer_step == 0
+    if moe is None or layer in moe.dense_layers:
+        return False
+    if shape.single_purpose_layers:
+        return layer_type(shape, layer) == "moe"
+    return layer >= moe.first_k_dense_replace and (layer + 1) % moe.moe_layer_step == 0
 
 
-def _moe_layer(shape: ModelShape, moe: MoeShape, attention: tuple[int, int], norms: int) -> LayerParameters:
+def _has_indexer(shape: ModelShape, layer: int) -> bool:
+    """`GlmMoeDsaConfig.indexer_types`: which layers run an indexer of their own."""
+    indexer = shape.indexer
+    return indexer is not None and max(layer - indexer.offset + 1, 0) % indexer.frequency == 0
+
+
+def _dense_mlp(shape: ModelShape) -> _Mlp:
+    dense, replicated = _matrices(shape, shape.intermediate_size, shape.hidden_size, shape.mlp_bias)
+    if shape.per_layer_input is not None:
+        extra = 2 * shape.hidden_size * shape.per_layer_input.width
+        dense, replicated = dense + extra, replicated + extra
+    return _Mlp(dense=dense, replicated=replicated)
+
+
+def _expert_mlp(shape: ModelShape, moe: MoeShape) -> _Mlp:
     hidden = shape.hidden_size
-    expert, expert_replicated = _mlp(shape, moe.moe_intermediate_size, moe.latent_size or hidden, moe.expert_bias)
+    beside = _dense_mlp(shape) if moe.beside_dense else _Mlp()
+    expert, expert_bias = _matrices(shape, moe.moe_intermediate_size, moe.latent_size or hidden, moe.expert_bias)
+    shared, shared_replicated = _matrices(shape, moe.shared_intermediate_size, hidden, shape.mlp_bias)
+    gate = hidden if moe.shared_expert_gate else 0
     router = hidden * moe.num_experts + (moe.num_experts if moe.router_bias else 0)
-    shared = shared_replicated = 0
-    if moe.shared_intermediate_size:
-        shared, shared_replicated = _mlp(shape, moe.shared_intermediate_size, hidden, shape.mlp_bias)
-        gate = hidden if moe.shared_expert_gate else 0
-        shared, shared_replicated = shared + gate, shared_replicated + gate
+    router += hidden + moe.num_experts if moe.router_scale else 0
+    router += 2 * hidden * moe.latent_size if moe.latent_size else 0
+    return _Mlp(
+        dense=beside.dense,
+        shared=shared + gate,
+        routed=moe.num_experts * expert,
+        router=router,
+        replicated=beside.replicated + shared_replicated + gate,
+        routed_replicated=moe.num_experts * expert_bias,
+    )
+
+
+def _norms(shape: ModelShape) -> int:
+    norms = shape.norms_per_layer * _norm(shape)
+    if shape.hyper_connections is not None:
+        streams = shape.hyper_connections.streams
+        mixing = (2 + streams) * streams
+        norms += 2 * (mixing * streams * shape.hidden_size + mixing + 3)
+    return norms
+
+
+def _layer(shape: ModelShape, kind: str, experts: bool, indexer: bool) -> LayerParameters:
+    attention, attention_replicated = mixer_parameters(shape, kind, indexer)
+    if experts and shape.moe is not None:
+        mlp = _expert_mlp(shape, shape.moe)
+    elif shape.single_purpose_layers and kind != "mlp":
+        mlp = _Mlp()
+    else:
+        mlp = _dense_mlp(shape)
     return LayerParameters(
-        attention[0], 0, shared, moe.num_experts * expert, router, norms, attention[1], shared_replicated, moe.num_experts * expert_replicated
+        attention=attention,
+        mlp=mlp.dense,
+        shared_experts=mlp.shared,
+        routed_experts=mlp.routed,
+        router=mlp.router,
+        norms=_norms(shape),
+        attention_replicated=attention_replicated,
+        mlp_replicated=mlp.replicated,
+        routed_replicated=mlp.routed_replicated,
     )
 
 
 @cache
-def _layer(shape: ModelShape, experts: bool) -> LayerParameters:
-    attention = _attention(shape)
-    norms = shape.norms_per_layer * _norm(shape, shape.hidden_size)
-    if experts and shape.moe is not None:
-        return _moe_layer(shape, shape.moe, attention, norms)
-    mlp, mlp_replicated = _mlp(shape, shape.intermediate_size, shape.hidden_size, shape.mlp_bias)
-    return LayerParameters(attention[0], mlp, 0, 0, 0, norms, attention[1], mlp_replicated)
+def all_layer_parameters(shape: ModelShape) -> tuple[LayerParameters, ...]:
+    """The parameters of every layer, in order."""
+    kinds = [
+        (layer_type(shape, layer), has_experts(shape, layer), _has_indexer(shape, layer))
+        for layer in range(shape.num_hidden_layers)
+    ]
+    distinct = {kind: _layer(shape, *kind) for kind in set(kinds)}
+    return tuple(distinct[kind] for kind in kinds)
 
 
 def layer_parameters(shape: ModelShape, layer: int) -> LayerParameters:
-    """The parameters of layer `layer`, counted from 0."""
-    return _layer(shape, has_experts(shape, layer))
+    """The parameters of layer `layer`, counted from 0. Raises IndexError for a layer that is not there."""
+    return all_layer_parameters(shape)[layer]
 
 
 def embedding_parameters(shape: ModelShape) -> int:
-    """The token embedding, with its norm and its projections to the hidden size where there are any."""
+    """The token embedding, with its norm, its projections to the hidden size and per-layer tables where there are any."""
     width = shape.word_embed_proj_dim or shape.hidden_size
-    projections = 2 * width * shape.hidden_size if shape.word_embed_proj_dim else 0
-    return shape.vocab_size * width + projections + (_norm(shape, shape.hidden_size) if shape.embedding_norm else 0)
+    total = shape.vocab_size * width + (_norm(shape) if shape.embedding_norm else 0)
+    total += 2 * width * shape.hidden_size if shape.word_embed_proj_dim else 0
+    if shape.per_layer_input is not None:
+        part = shape.per_layer_input
+        total += (part.vocab_size + shape.hidden_size) * shape.num_hidden_layers * part.width + part.width
+    return total
 
 
 def position_parameters(shape: ModelShape) -> int:
@@ -130,27 +181,34 @@ def position_parameters(shape: ModelShape) -> int:
 
 
 def final_norm_parameters(shape: ModelShape) -> int:
-    """The norm before the head."""
-    return _norm(shape, shape.hidden_size) if shape.final_norm else 0
+    """The norm before the head, and what joins the streams of hyper-connections there."""
+    total = _norm(shape) if shape.final_norm else 0
+    if shape.hyper_connections is not None:
+        streams = shape.hyper_connections.streams
+        total += streams * streams * shape.hidden_size + streams + 1
+    return total
 
 
 def head_parameters(shape: ModelShape) -> int:
     """The output head; 0 (or its bias) where it is the input embedding."""
     width = shape.word_embed_proj_dim or shape.hidden_size
-    return (0 if shape.tie_word_embeddings else shape.vocab_size * width) + (shape.vocab_size if shape.head_bias else 0)
+    weight = 0 if shape.tie_word_embeddings else shape.vocab_size * width
+    return weight + (shape.vocab_size if shape.head_bias else 0)
 
 
 @cache
 def count_parameters(shape: ModelShape) -> int:
     """All parameters, tied weights once."""
-    ends = embedding_parameters(shape) + position_parameters(shape) + final_norm_parameters(shape) + head_parameters(shape)
-    return ends + sum(layer_parameters(shape, layer).total for layer in range(shape.num_hidden_layers))
+    total = embedding_parameters(shape) + position_parameters(shape)
+    total += final_norm_parameters(shape) + head_parameters(shape)
+    return total + sum(layer.total for layer in all_layer_parameters(shape))
 
 
 @cache
 def active_parameters(shape: ModelShape) -> int:
-    """The parameters that one token passes: of the routed experts only the chosen ones."""
-    if shape.moe is None:
+    """The parameters that one token passes, embedding and head included: of the routed experts the chosen ones."""
+    moe = shape.moe
+    if moe is None:
         return count_parameters(shape)
-    routed = sum(layer_parameters(shape, layer).routed_experts for layer in range(shape.num_hidden_layers))
-    return count_parameters(shape) - routed // shape.moe.num_experts * (shape.moe.num_experts - shape.moe.num_experts_per_tok)
+    routed = sum(layer.routed_experts for layer in all_layer_parameters(shape))
+    return count_parameters(shape) - routed // moe.num_experts * (moe.num_experts - moe.num_experts_per_tok)

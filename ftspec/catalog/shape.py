@@ -1,53 +1,46 @@
-"""The shape of a model, under the names of Hugging Face's config.json where that has one."""
+"""The shape of a model, under the names of Hugging Face's config.json where that has one.
+
+`ModelShape` is what a plain decoder needs; what only some architectures have is a part of its own
+(`ftspec.catalog.shape_parts`), None where a model has none of it.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
+
+from ftspec.catalog.shape_parts import (
+    AttentionVariant,
+    CompressedAttentionShape,
+    HyperConnectionShape,
+    IndexerShape,
+    LinearAttentionShape,
+    MambaShape,
+    MlaShape,
+    MoeShape,
+    PerLayerInputShape,
+)
+
+__all__ = ["MlaShape", "ModelShape", "MoeShape"]
 
 NormKind = Literal["rmsnorm", "layernorm", "layernorm_nobias", "none"]
 """How many learned vectors a norm has: one, two, one, none."""
 
 
 @dataclass(frozen=True, slots=True)
-class MoeShape:
-    """The experts.
-
-    A layer has experts from layer `first_k_dense_replace` on, in every `moe_layer_step`-th layer (the last of
-    each group: with 2, layers 1, 3, 5, …); the others have a dense MLP. `shared_intermediate_size` is the
-    total width of the shared experts. `latent_size` is the width that routed experts work in where it is not
-    the hidden size (two projections around them).
-    """
-
-    num_experts: int
-    num_experts_per_tok: int
-    moe_intermediate_size: int
-    num_shared_experts: int = 0
-    shared_intermediate_size: int = 0
-    first_k_dense_replace: int = 0
-    router_bias: bool = False
-    moe_layer_step: int = 1
-    expert_bias: bool = False
-    shared_expert_gate: bool = False
-    latent_size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MlaShape:
-    """Multi-head latent attention. `q_lora_rank` None: queries are not compressed."""
-
-    q_lora_rank: int | None
-    kv_lora_rank: int
-    qk_nope_head_dim: int
-    qk_rope_head_dim: int
-    v_head_dim: int
-
-
-@dataclass(frozen=True, slots=True)
 class ModelShape:
     """A decoder-only language model. Widths in elements; `intermediate_size` is that of the dense MLP (0: none).
 
-    `norm` "none" is a layer norm without learned parameters. `norms_per_layer` counts the norms over the
-    residual stream in one layer (2; 4 with norms before and after; 1 where attention and MLP run side by side
-    behind one). `qk_norm_width` is what one query or key norm spans: a head, or all heads at once.
+    - `norm` "none" is a layer norm without learned parameters. `norms_per_layer` counts the norms over the
+      residual stream in one layer: 2; 4 with norms before and after; 1 where attention and MLP run side by side
+      behind one (`parallel_residual` says whether they run side by side at all).
+    - `qk_norm_width` is what one query or key norm spans: a head, or all heads at once. `v_head_dim` None means
+      that values are as wide as keys.
+    - `attention_gate`: the query projection also makes a gate for the output. `attention_sinks`: one learned
+      logit a head.
+    - `layer_types` names each layer's kind: full_attention, sliding_attention, linear_attention, mamba,
+      compressed_sparse_attention, heavily_compressed_attention, mlp or moe. Empty: full_attention in all.
+    - `single_purpose_layers`: a layer is an attention, a Mamba, an MLP or a MoE block, not two of them.
+    - `extra_position_embeddings`: rows of the learned position table beyond `max_position_embeddings`.
+      `word_embed_proj_dim`: width of the token embedding where it is projected to the hidden size.
     """
 
     num_hidden_layers: int
@@ -78,4 +71,14 @@ class ModelShape:
     word_embed_proj_dim: int | None = None
     attention_sinks: bool = False
     attention_gate: bool = False
+    v_head_dim: int | None = None
+    hidden_act: str = "silu"
     layer_types: tuple[str, ...] = ()
+    single_purpose_layers: bool = False
+    attention_variant: AttentionVariant | None = None
+    linear_attention: LinearAttentionShape | None = None
+    mamba: MambaShape | None = None
+    indexer: IndexerShape | None = None
+    compressed_attention: CompressedAttentionShape | None = None
+    hyper_connections: HyperConnectionShape | None = None
+    per_layer_input: PerLayerInputShape | None = None

@@ -1,0 +1,119 @@
+"""Parts of a shape that only some architectures have."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MoeShape:
+    """The experts.
+
+    A layer has experts from layer `first_k_dense_replace` on, in every `moe_layer_step`-th layer (the last of
+    each group: with 2, layers 1, 3, 5, …) and not in `dense_layers`; the others have a dense MLP.
+    `shared_intermediate_size` is the total width of the shared experts. `latent_size` is the width that routed
+    experts work in where it is not the hidden size (two projections around them). `beside_dense`: a layer with
+    experts has the dense MLP too. `router_scale`: the router also scales its input and each expert's weight.
+    """
+
+    num_experts: int
+    num_experts_per_tok: int
+    moe_intermediate_size: int
+    num_shared_experts: int = 0
+    shared_intermediate_size: int = 0
+    first_k_dense_replace: int = 0
+    router_bias: bool = False
+    moe_layer_step: int = 1
+    dense_layers: tuple[int, ...] = ()
+    expert_bias: bool = False
+    shared_expert_gate: bool = False
+    latent_size: int | None = None
+    beside_dense: bool = False
+    router_scale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MlaShape:
+    """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434). `q_lora_rank` None: queries are not compressed."""
+
+    q_lora_rank: int | None
+    kv_lora_rank: int
+    qk_nope_head_dim: int
+    qk_rope_head_dim: int
+    v_head_dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionVariant:
+    """Heads that layers of one kind (`layer_type`) have instead of the shape's own. `value_is_key`: no value matrix."""
+
+    layer_type: str
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    v_head_dim: int
+    sinks: bool = False
+    value_is_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinearAttentionShape:
+    """Gated delta-rule attention (Qwen3-Next), in layers of kind linear_attention."""
+
+    num_key_heads: int
+    key_head_dim: int
+    num_value_heads: int
+    value_head_dim: int
+    conv_kernel: int
+
+
+@dataclass(frozen=True, slots=True)
+class MambaShape:
+    """Mamba-2 (arXiv 2405.21060), in layers of kind mamba. `bias` is that of the two projections."""
+
+    num_heads: int
+    head_dim: int
+    state_size: int
+    num_groups: int
+    conv_kernel: int
+    conv_bias: bool = True
+    bias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerShape:
+    """The indexer of DeepSeek's sparse attention. One runs in the first `offset` layers, then in each `frequency`-th."""
+
+    num_heads: int
+    head_dim: int
+    frequency: int = 1
+    offset: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CompressedAttentionShape:
+    """DeepSeek-V4's attention: one shared key-and-value head, compressed beyond a window of recent tokens.
+
+    The rates say how many tokens one compressed entry holds in layers of the two kinds.
+    """
+
+    q_lora_rank: int
+    output_groups: int
+    output_lora_rank: int
+    index_num_heads: int
+    index_head_dim: int
+    sparse_rate: int
+    heavy_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class HyperConnectionShape:
+    """Hyper-connections: the residual stream is `streams` streams, mixed before and after each block."""
+
+    streams: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerLayerInputShape:
+    """A second token embedding (Gemma 3n and 4) that gives each layer an input of `width`."""
+
+    vocab_size: int
+    width: int
