@@ -1,0 +1,68 @@
+"""Flags that validate_args or a config class accepts only with others, or drops in silence without them.
+
+A condition is `flag` (present) or `flag=value`; `a|b` is met by either.
+Source: the assertions of `validate_args` (megatron/training/arguments.py) and of TransformerConfig.
+"""
+
+from collections.abc import Mapping
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "save": ("save-interval",),
+    "save-retain-interval": ("save-interval",),
+    "ckpt-convert-format": ("ckpt-convert-save", "load"),
+    "use-checkpoint-args": ("load|pretrained-checkpoint",),
+    "load-main-params-from-ckpt": ("no-load-optim",),
+    "async-save": ("use-persistent-ckpt-worker",),
+    "non-persistent-ckpt-type=local": ("non-persistent-local-ckpt-dir",),
+    "replication": ("replication-jump", "non-persistent-ckpt-type=local"),
+    "replication-jump": ("replication",),
+    "logits-save-dir": ("logits-save-top-k", "async-save"),
+    "moe-use-upcycling": ("save",),
+    "tp-comm-overlap": ("sequence-parallel",),
+    "fp16-lm-cross-entropy": ("fp16",),
+    "fp32-residual-connection": ("fp16|bf16",),
+    "fp8-param-gather": ("use-distributed-optimizer", "fp8-format"),
+    "first-last-layers-bf16": ("fp8-format",),
+    "moe-router-padding-for-quantization": ("fp8-format",),
+    "overlap-param-gather": ("use-distributed-optimizer", "overlap-grad-reduce"),
+    "overlap-param-gather-with-optimizer-step": (
+        "overlap-param-gather",
+        "num-layers-per-virtual-pipeline-stage|pipeline-model-parallel-layout",
+        "ckpt-format=torch",
+    ),
+    "distribute-saved-activations": ("recompute-granularity=full",),
+    "recompute-modules": ("recompute-granularity=selective",),
+    "mla-down-proj-fusion": ("multi-latent-attention",),
+    "weight-decay-incr-style=linear": ("start-weight-decay", "end-weight-decay"),
+    "weight-decay-incr-style=cosine": ("start-weight-decay", "end-weight-decay"),
+    "mtp-num-layers": ("position-embedding-type=rope|position-embedding-type=none",),
+    "delay-wgrad-compute": ("overlap-moe-expert-parallel-comm",),
+    "overlap-moe-expert-parallel-comm": ("num-experts", "bf16|fp16"),
+    "moe-router-group-topk": ("moe-router-num-groups",),
+    "moe-router-enable-expert-bias": ("moe-router-score-function=sigmoid|moe-router-score-function=sqrtsoftplus",),
+    "moe-pad-expert-input-to-capacity": ("moe-expert-capacity-factor",),
+    "hybrid-context-parallel": ("calculate-per-token-loss",),
+    "cp-comm-type=a2a+p2p": ("hierarchical-context-parallel-sizes",),
+    "position-embedding-type=mrope": ("mrope-section",),
+    "ckpt-format=torch_dcp": ("use-torch-fsdp2",),
+    "ckpt-format=fsdp_dtensor": ("use-megatron-fsdp",),
+}
+"""Condition → conditions that must hold with it."""
+
+EXCLUDES: tuple[tuple[str, str], ...] = (
+    ("data-path", "mock-data"),
+    ("data-path", "data-args-path"),
+    ("data-path", "train-data-path"),
+    ("mock-data", "train-data-path"),
+    ("train-data-path", "per-split-data-args-path"),
+    ("fim-data", "mock-data"),
+    ("finetune", "override-ckpt-iteration"),
+    ("distribute-saved-activations", "sequence-parallel"),
+    ("overlap-moe-expert-parallel-comm", "recompute-granularity=full"),
+    ("overlap-moe-expert-parallel-comm", "moe-shared-expert-overlap"),
+    ("cpu-offloading-num-layers", "recompute-granularity"),
+    ("cross-entropy-fusion-impl=te", "cross-entropy-loss-fusion"),
+    ("save-params-interval", "overlap-param-gather"),
+    ("squared-relu", "swiglu"),
+)
+"""Pairs of conditions that must not hold together."""
