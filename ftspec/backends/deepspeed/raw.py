@@ -35,7 +35,8 @@ WRONG_VALUE = declare(
     "FT501",
     Severity.ERROR,
     "DeepSpeed does not take this value",
-    "DeepSpeed checks some values when it loads the file, others when it first uses them, and quoted numbers not at all.",
+    "DeepSpeed checks some values when it loads the file, others when it first uses them, and quoted "
+    "numbers not at all.",
     _raw_job('zero_optimization { stage3_max_live_parameters = "1e9" }'),
     _GOOD,
 )
@@ -43,7 +44,8 @@ CONTRADICTION = declare(
     "FT502",
     Severity.ERROR,
     "a raw key says something else than the plan",
-    "What the plan decides is written in the spec's own fields, so that every check, the memory estimate and the other targets see it.",
+    "What the plan decides is written in the spec's own fields, so that every check, the memory estimate "
+    "and the other targets see it.",
     _raw_job("zero_optimization { stage = 2 }"),
     job(parallelism="zero_stage = 2") + TARGET,
 )

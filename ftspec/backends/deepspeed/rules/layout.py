@@ -20,14 +20,18 @@ _SEQUENCE, _VIRTUAL = "parallelism.sequence_parallel", "parallelism.virtual_pipe
     "FT550",
     Severity.WARNING,
     "AutoTP with ZeRO 3 works in recent versions only",
-    "DeepSpeed 0.19 partitions AutoTP's shards over the data-parallel group; older versions stop, or train on wrong shards.",
+    "DeepSpeed 0.19 partitions AutoTP's shards over the data-parallel group; older versions stop, or "
+    "train on wrong shards.",
     bad=job(parallelism="tensor = 2  zero_stage = 3") + TARGET,
     good=job(parallelism="tensor = 2  zero_stage = 2") + TARGET,
 )
 def autotp_below_stage_3(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
     """tensor > 1 at zero_stage 3 under DeepSpeed alone."""
     if shards_layers_itself(plan) and plan.parallelism.zero_stage == 3:
-        message = f"tensor = {plan.parallelism.tensor} (AutoTP) with ZeRO 3 needs DeepSpeed 0.19 or later; ZeRO 3 alone shards the parameters as well"
+        message = (
+            f"tensor = {plan.parallelism.tensor} (AutoTP) with ZeRO 3 needs DeepSpeed 0.19 or later; ZeRO "
+            "3 alone shards the parameters as well"
+        )
         yield rule.finding(message, blamed(plan, _TENSOR), "write tensor = 1 with zero_stage = 3, or zero_stage = 2")
 
 
@@ -35,7 +39,8 @@ def autotp_below_stage_3(rule: Rule, plan: Plan, target: TargetOptions) -> Itera
     "FT551",
     Severity.ERROR,
     "DeepSpeed's sequence parallelism excludes this layout",
-    "Under DeepSpeed `context` is Ulysses: attention heads are exchanged over the group, so they must divide by it, and the device mesh has two "
+    "Under DeepSpeed `context` is Ulysses: attention heads are exchanged over the group, so they must "
+    "divide by it, and the device mesh has two "
     "axes, data and sequence, and no others (deepspeed/__init__.py, `initialize`).",
     bad=job(parallelism="tensor = 2  context = 2  zero_stage = 1") + TARGET,
     good=job(parallelism="context = 2  zero_stage = 1") + TARGET,
@@ -52,7 +57,10 @@ def ulysses_stands_alone(rule: Rule, plan: Plan, target: TargetOptions) -> Itera
         yield rule.finding(message, span, "write tensor = 1 and pipeline = 1, or training.stack = megatron_deepspeed")
     if heads % layout.context:
         working = [degree for degree in range(1, heads + 1) if heads % degree == 0 and degree <= layout.context]
-        message = f"context = {layout.context} does not divide the {heads} attention heads, which DeepSpeed's sequence parallelism shares out"
+        message = (
+            f"context = {layout.context} does not divide the {heads} attention heads, which DeepSpeed's "
+            "sequence parallelism shares out"
+        )
         yield rule.finding(message, span, f"write context = {working[-1]}")
     if layout.expert > 1 and layout.zero_stage == 3:
         message = "DeepSpeed's expert parallelism with ZeRO 3 does not go with its sequence parallelism"
@@ -63,7 +71,8 @@ def ulysses_stands_alone(rule: Rule, plan: Plan, target: TargetOptions) -> Itera
     "FT552",
     Severity.ERROR,
     "AutoTP does not shard norms along the sequence",
-    "Sequence parallelism in the tensor group is a property of Megatron's layers. DeepSpeed's AutoTP replicates the activations between them.",
+    "Sequence parallelism in the tensor group is a property of Megatron's layers. DeepSpeed's AutoTP "
+    "replicates the activations between them.",
     bad=job(parallelism="tensor = 2  sequence_parallel = true  zero_stage = 1") + TARGET,
     good=job(parallelism="tensor = 2  zero_stage = 1") + TARGET,
 )
@@ -113,8 +122,10 @@ def pipeline_runs_1f1b(rule: Rule, plan: Plan, target: TargetOptions) -> Iterato
     "FT554",
     Severity.ERROR,
     "DeepSpeed's expert parallelism excludes this layout",
-    "AutoEP does not cut a single expert (`expert_tensor_parallel_size` must be 1), and with tensor parallelism it does not offload "
-    "(deepspeed/module_inject/auto_ep_folding.py). DeepSpeed's own MoE layers, which Megatron-DeepSpeed builds, are refused at ZeRO 3.",
+    "AutoEP does not cut a single expert (`expert_tensor_parallel_size` must be 1), and with tensor "
+    "parallelism it does not offload "
+    "(deepspeed/module_inject/auto_ep_folding.py). DeepSpeed's own MoE layers, which Megatron-DeepSpeed "
+    "builds, are refused at ZeRO 3.",
     bad=job(model=SMALL_MIXTRAL, parallelism="tensor = 2  expert = 2  zero_stage = 1") + TARGET,
     good=job(model=SMALL_MIXTRAL, parallelism="tensor = 2  expert = 2  expert_tensor = 1  zero_stage = 1") + TARGET,
 )
@@ -142,7 +153,8 @@ def experts_can_be_spread(rule: Rule, plan: Plan, target: TargetOptions) -> Iter
     "FT555",
     Severity.NOTE,
     "the training script divides the layers",
-    "With a pipeline DeepSpeed takes tensor (and expert) parallelism from the PipelineModule's topology: the training script builds it from layers "
+    "With a pipeline DeepSpeed takes tensor (and expert) parallelism from the PipelineModule's topology: "
+    "the training script builds it from layers "
     "that are parallel already, such as Megatron's.",
     bad=job(training="global_batch_size = 64", parallelism="tensor = 2  pipeline = 2") + TARGET,
     good=job(training="global_batch_size = 64", parallelism="pipeline = 2") + TARGET,

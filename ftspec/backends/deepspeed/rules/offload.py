@@ -18,14 +18,18 @@ _STAGE = "parallelism.zero_stage"
     "FT520",
     Severity.ERROR,
     "the optimizer is to be offloaded, but there is no ZeRO",
-    "Offload is a part of ZeRO's optimizer. At stage 0 DeepSpeed reads `offload_optimizer` and leaves the states on the GPU in silence.",
+    "Offload is a part of ZeRO's optimizer. At stage 0 DeepSpeed reads `offload_optimizer` and leaves the "
+    "states on the GPU in silence.",
     bad=job(parallelism="zero_stage = 0  offload { optimizer = cpu }") + TARGET,
     good=job(parallelism="zero_stage = 2  offload { optimizer = cpu }") + TARGET,
 )
 def optimizer_offload_needs_zero(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
     """offload.optimizer needs ZeRO 1 or above."""
     if plan.parallelism.offload_optimizer != "none" and plan.parallelism.zero_stage == 0:
-        message = f"offload.optimizer = {plan.parallelism.offload_optimizer} does nothing at zero_stage = 0: DeepSpeed leaves the states on the GPU"
+        message = (
+            f"offload.optimizer = {plan.parallelism.offload_optimizer} does nothing at zero_stage = 0: "
+            "DeepSpeed leaves the states on the GPU"
+        )
         yield rule.finding(
             message, blamed(plan, _OPTIMIZER), "write zero_stage = 1, 2 or 3", replacing(plan, _STAGE, 2)
         )
@@ -43,7 +47,10 @@ def parameter_offload_needs_stage_3(rule: Rule, plan: Plan, target: TargetOption
     """offload.parameters needs ZeRO 3."""
     layout = plan.parallelism
     if layout.offload_parameters != "none" and layout.zero_stage < 3:
-        message = f"offload.parameters = {layout.offload_parameters} does nothing at zero_stage = {layout.zero_stage}: only ZeRO 3 shards parameters"
+        message = (
+            f"offload.parameters = {layout.offload_parameters} does nothing at zero_stage = "
+            f"{layout.zero_stage}: only ZeRO 3 shards parameters"
+        )
         yield rule.finding(message, blamed(plan, _PARAMETERS), "write zero_stage = 3", replacing(plan, _STAGE, 3))
 
 
@@ -94,7 +101,8 @@ def nvme_needs_stage_3(rule: Rule, plan: Plan, target: TargetOptions) -> Iterato
     "FT524",
     Severity.WARNING,
     "the offloaded optimizer has no kernel for the host",
-    "DeepSpeed has vectorized CPU versions of Adam and Lion. Another optimizer runs through torch on the host, many times slower.",
+    "DeepSpeed has vectorized CPU versions of Adam and Lion. Another optimizer runs through torch on the "
+    "host, many times slower.",
     bad=job(
         training="optimizer = sgd { learning_rate = 0.1 }", parallelism="zero_stage = 2  offload { optimizer = cpu }"
     )
@@ -107,7 +115,10 @@ def offloaded_optimizer_is_fast(rule: Rule, plan: Plan, target: TargetOptions) -
     if plan.parallelism.offload_optimizer == "none" or plan.parallelism.zero_stage == 0:
         return
     if optimizer.kind in ("sgd", "adafactor"):
-        message = f"{optimizer.kind} has no CPU kernel in DeepSpeed: on the host it steps through torch, many times slower than adamw or lion"
+        message = (
+            f"{optimizer.kind} has no CPU kernel in DeepSpeed: on the host it steps through torch, many "
+            "times slower than adamw or lion"
+        )
         yield rule.finding(
             message,
             blamed(plan, "training.optimizer", _OPTIMIZER),
@@ -129,7 +140,8 @@ def offloaded_optimizer_is_fast(rule: Rule, plan: Plan, target: TargetOptions) -
     "FT525",
     Severity.ERROR,
     "DeepSpeed refuses to offload this optimizer",
-    "An optimizer that the training script passes is refused with offload (`zero_force_ds_cpu_optimizer`), and bitsandbytes' 8-bit AdamW runs on the GPU only.",
+    "An optimizer that the training script passes is refused with offload "
+    "(`zero_force_ds_cpu_optimizer`), and bitsandbytes' 8-bit AdamW runs on the GPU only.",
     bad=job(training="optimizer = adamw_8bit", parallelism="zero_stage = 2  offload { optimizer = cpu }") + TARGET,
     good=job(training="optimizer = adamw", parallelism="zero_stage = 2  offload { optimizer = cpu }") + TARGET,
 )

@@ -18,7 +18,8 @@ _OPTIMIZER, _SCHEDULER = "training.optimizer", "training.learning_rate_scheduler
     "FT530",
     Severity.WARNING,
     "the training script must pass the optimizer",
-    "DeepSpeed has no 8-bit optimizer of its own. The file has no `optimizer` block, and the training script passes bitsandbytes' AdamW8bit to "
+    "DeepSpeed has no 8-bit optimizer of its own. The file has no `optimizer` block, and the training "
+    "script passes bitsandbytes' AdamW8bit to "
     "`deepspeed.initialize`; the Hugging Face Trainer does with `optim = adamw_8bit`.",
     bad=job(training="optimizer = adamw_8bit", parallelism="zero_stage = 1") + TARGET,
     good=job(training="optimizer = adamw", parallelism="zero_stage = 1") + TARGET,
@@ -37,7 +38,8 @@ def script_passes_the_optimizer(rule: Rule, plan: Plan, target: TargetOptions) -
     "FT531",
     Severity.ERROR,
     "Adafactor does not factor under ZeRO",
-    "ZeRO hands the optimizer one flat vector in place of the matrices, and Adafactor factors matrices only: it would keep a full second moment, "
+    "ZeRO hands the optimizer one flat vector in place of the matrices, and Adafactor factors matrices "
+    "only: it would keep a full second moment, "
     "and compute another update than the one that was asked for.",
     bad=job(training="optimizer = adafactor", parallelism="zero_stage = 2") + TARGET,
     good=job(training="optimizer = adafactor", parallelism="zero_stage = 0") + TARGET,
@@ -45,7 +47,10 @@ def script_passes_the_optimizer(rule: Rule, plan: Plan, target: TargetOptions) -
 def adafactor_needs_matrices(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
     """adafactor needs zero_stage = 0."""
     if plan.training.optimizer.kind == "adafactor" and plan.parallelism.zero_stage > 0:
-        message = f"adafactor cannot factor its second moment at zero_stage = {plan.parallelism.zero_stage}, where it sees one flat vector"
+        message = (
+            f"adafactor cannot factor its second moment at zero_stage = {plan.parallelism.zero_stage}, "
+            "where it sees one flat vector"
+        )
         yield rule.finding(
             message, blamed(plan, _OPTIMIZER, "parallelism.zero_stage"), "write zero_stage = 0, or optimizer = adamw"
         )
@@ -55,7 +60,8 @@ def adafactor_needs_matrices(rule: Rule, plan: Plan, target: TargetOptions) -> I
     "FT532",
     Severity.ERROR,
     "the optimizer needs a GPU",
-    "DeepSpeed's Lion is a GPU kernel, or with offload a CPU kernel over ZeRO's host partitions; without either there is none.",
+    "DeepSpeed's Lion is a GPU kernel, or with offload a CPU kernel over ZeRO's host partitions; without "
+    "either there is none.",
     bad="",
     good="",
 )
@@ -72,7 +78,8 @@ def optimizer_runs_here(rule: Rule, plan: Plan, target: TargetOptions) -> Iterat
     "FT533",
     Severity.ERROR,
     "DeepSpeed cannot run Muon in this layout",
-    "Muon works on whole matrices. With bf16 parameters and fp32 gradients at stage 1, DeepSpeed's BF16_Optimizer takes it for dense models under plain data "
+    "Muon works on whole matrices. With bf16 parameters and fp32 gradients at stage 1, DeepSpeed's "
+    "BF16_Optimizer takes it for dense models under plain data "
     "parallelism only (deepspeed/runtime/bf16_optimizer.py).",
     bad=job(
         training="optimizer = muon { learning_rate = 0.02 }  global_batch_size = 64",
@@ -91,7 +98,10 @@ def muon_sees_matrices(rule: Rule, plan: Plan, target: TargetOptions) -> Iterato
         layout.tensor > 1 or layout.pipeline > 1 or layout.expert > 1 or plan.training.stack == "megatron_deepspeed"
     )
     if parallel or plan.precision.gradients != "fp32":
-        message = "DeepSpeed runs muon over bf16 parameters at this stage only with fp32 gradients, a dense model and plain data parallelism"
+        message = (
+            "DeepSpeed runs muon over bf16 parameters at this stage only with fp32 gradients, a dense "
+            "model and plain data parallelism"
+        )
         yield rule.finding(
             message,
             blamed(plan, _OPTIMIZER),
@@ -120,7 +130,8 @@ def decay_has_an_end(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[
     "FT541",
     Severity.ERROR,
     "DeepSpeed's linear decay ends at zero",
-    "WarmupDecayLR falls to zero and has no floor (deepspeed/runtime/lr_schedules.py); WarmupCosineLR has one, `cos_min_ratio`.",
+    "WarmupDecayLR falls to zero and has no floor (deepspeed/runtime/lr_schedules.py); WarmupCosineLR has "
+    "one, `cos_min_ratio`.",
     bad=job(training="learning_rate_scheduler = linear { minimum_learning_rate = 1e-6 }  steps = 1000") + TARGET,
     good=job(training="learning_rate_scheduler = cosine { minimum_learning_rate = 1e-6 }  steps = 1000") + TARGET,
 )
@@ -137,7 +148,8 @@ def linear_decay_ends_at_zero(rule: Rule, plan: Plan, target: TargetOptions) -> 
     "FT542",
     Severity.NOTE,
     "DeepSpeed warms up for two steps at least",
-    "WarmupDecayLR and WarmupCosineLR take `max(2, warmup_num_steps)`. Without warm-up the emitted schedule stays at its peak for these two "
+    "WarmupDecayLR and WarmupCosineLR take `max(2, warmup_num_steps)`. Without warm-up the emitted "
+    "schedule stays at its peak for these two "
     "steps, so the decay begins at the third.",
     bad=job(training="learning_rate_scheduler = cosine  steps = 1000") + TARGET,
     good=job(training="learning_rate_scheduler = cosine { warmup_steps = 10 }  steps = 1000") + TARGET,

@@ -19,7 +19,8 @@ _GRADIENTS, _MASTER, _STATES = "precision.gradients", "precision.master_paramete
     "FT510",
     Severity.ERROR,
     "DeepSpeed has no such pair of compute and parameter types",
-    "DeepSpeed computes in the type of the parameters (`bf16`, `fp16` or neither), or casts fp32 parameters (`torch_autocast`). "
+    "DeepSpeed computes in the type of the parameters (`bf16`, `fp16` or neither), or casts fp32 "
+    "parameters (`torch_autocast`). "
     "It has no switch for fp8: that is in Transformer Engine's layers, which Megatron's training script builds.",
     bad=job(precision="compute = fp8", parallelism="zero_stage = 1") + TARGET,
     good=job(precision="compute = bf16", parallelism="zero_stage = 1") + TARGET,
@@ -78,8 +79,10 @@ def gradient_type_is_taken(rule: Rule, plan: Plan, target: TargetOptions) -> Ite
     "FT512",
     Severity.ERROR,
     "DeepSpeed keeps other master parameters than this",
-    "16-bit parameters have an fp32 copy in the optimizer unless `bf16_master_weights_and_grads` or `fp16_master_weights_and_grads` "
-    "is on, which ZeRO alone offers: bf16 with bf16 optimizer states, or with the optimizer on the host (DeepSpeedCPUAdam); fp16 only on "
+    "16-bit parameters have an fp32 copy in the optimizer unless `bf16_master_weights_and_grads` or "
+    "`fp16_master_weights_and_grads` "
+    "is on, which ZeRO alone offers: bf16 with bf16 optimizer states, or with the optimizer on the host "
+    "(DeepSpeedCPUAdam); fp16 only on "
     "the host (deepspeed/runtime/base_optimizer.py, `_configure_master_weights`).",
     bad=job(precision="compute = fp16  master_parameters = none", parallelism="zero_stage = 2") + TARGET,
     good=job(
@@ -124,7 +127,8 @@ def _has_cpu_adam(plan: Plan) -> bool:
     Severity.ERROR,
     "DeepSpeed cannot hold optimizer states in this type",
     "The moments have the type of the master parameters. Without fp32 master parameters they can be narrower: "
-    "`bf16_optimizer_states`, or on the host `fp32_optimizer_states = false`. 8-bit states are a property of adamw_8bit.",
+    "`bf16_optimizer_states`, or on the host `fp32_optimizer_states = false`. 8-bit states are a property "
+    "of adamw_8bit.",
     bad=job(precision="compute = bf16  optimizer_states = bf16", parallelism="zero_stage = 1") + TARGET,
     good=job(
         precision="compute = bf16  master_parameters = none  optimizer_states = bf16", parallelism="zero_stage = 1"

@@ -16,7 +16,7 @@ TARGET = "target deepspeed {}\n"
 
 
 def deepspeed_rule(
-    code: str, severity: Severity, title: str, explanation: str, bad: str, good: str
+    code: str, severity: Severity, title: str, explanation: str, *, bad: str, good: str
 ) -> Callable[[DeepSpeedRule], DeepSpeedRule]:
     """Declare a rule over a plan and its `target deepspeed`. The function yields findings of its own declaration."""
 
