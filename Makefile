@@ -1,0 +1,42 @@
+PYTHON ?= python3
+DEMO_ENV := .venv
+TEST_ENV := .venv-test
+EXAMPLE := examples/deepseek-r1-70b.ft
+
+.PHONY: demo test lint bench clean
+
+# Install ftspec alone and run the main job on the shipped example: check, memory, compile.
+demo: $(DEMO_ENV)/installed
+	$(DEMO_ENV)/bin/ftspec check $(EXAMPLE)
+	$(DEMO_ENV)/bin/ftspec memory $(EXAMPLE)
+	$(DEMO_ENV)/bin/ftspec compile $(EXAMPLE) --out out/deepseek-r1-70b
+
+# Install the real frameworks beside ftspec and run the whole suite against them.
+test: $(TEST_ENV)/installed
+	$(TEST_ENV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+lint: $(TEST_ENV)/installed
+	$(TEST_ENV)/bin/ruff check .
+	$(TEST_ENV)/bin/mypy
+
+bench: $(TEST_ENV)/installed
+	$(TEST_ENV)/bin/python -m benchmarks.start_up
+	$(TEST_ENV)/bin/python -m benchmarks.throughput
+
+$(DEMO_ENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(DEMO_ENV)
+	$(DEMO_ENV)/bin/python -m pip install --quiet --disable-pip-version-check .
+	touch $@
+
+# torch first: DeepSpeed's set-up looks for it. Megatron asks for Python 3.12 and for CUDA packages that its
+# argument parser does not need.
+$(TEST_ENV)/installed: pyproject.toml requirements/frameworks.txt requirements/megatron.txt
+	$(PYTHON) -m venv $(TEST_ENV)
+	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	DS_BUILD_OPS=0 $(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/frameworks.txt
+	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements/megatron.txt
+	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	touch $@
+
+clean:
+	rm -rf $(DEMO_ENV) $(TEST_ENV) out
