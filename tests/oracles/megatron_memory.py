@@ -1,15 +1,12 @@
 """Megatron's own figure for the memory of weights and optimizer, for whole plans."""
 
-import importlib.util
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 
 from ftspec.backends.megatron.argument import tokens
 from ftspec.backends.megatron.compilation import planned_arguments
 from ftspec.backends.megatron.options import MegatronOptions
 from ftspec.plan.model import Plan
+from tests.oracles.megatron_oracle import Question, ask_megatron
 
 
 def megatron_arguments(plan: Plan) -> list[str]:
@@ -23,22 +20,7 @@ def weight_and_optimizer_bytes(plans: Sequence[Plan]) -> list[float]:
     megatron/training/theoretical_memory_usage.py, `compute_weight_and_optimizer_memory`: 18 bytes a parameter,
     or 6 + 12 / data_parallel with the distributed optimizer. Raises AssertionError if Megatron refuses a plan.
     """
-    oracle = load_oracle()
-    answers = oracle.ask_megatron(
-        [oracle.Question(megatron_arguments(plan), plan.hardware.world_size) for plan in plans]
-    )
+    answers = ask_megatron([Question(megatron_arguments(plan), plan.hardware.world_size) for plan in plans])
     for plan, answer in zip(plans, answers, strict=True):
         assert answer.refusal is None, f"{plan.name}: {answer.refusal}"
     return [answer.weight_and_optimizer_bytes for answer in answers]
-
-
-def load_oracle() -> ModuleType:
-    """The module beside this one, wherever it was imported from."""
-    name = "megatron_oracle"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("megatron_oracle.py"))
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
