@@ -41,7 +41,8 @@ def _bounded(number: int | Fraction, dimension: Dimension) -> Exact:
 def _same(operator: str, left: Exact, right: Exact) -> None:
     if left.dimension is not right.dimension:
         raise OperandError(
-            f"`{operator}` needs the same unit on both sides, and these are {DIMENSION_NAMES[left.dimension]} and {DIMENSION_NAMES[right.dimension]}"
+            f"`{operator}` needs the same unit on both sides, and these are "
+            f"{DIMENSION_NAMES[left.dimension]} and {DIMENSION_NAMES[right.dimension]}"
         )
 
 
@@ -51,7 +52,9 @@ def _product(left: Exact, right: Exact) -> Exact:
     elif (left.dimension, right.dimension) in _PRODUCTS:
         dimension = _PRODUCTS[left.dimension, right.dimension]
     else:
-        raise OperandError(f"{DIMENSION_NAMES[left.dimension]} cannot be multiplied by {DIMENSION_NAMES[right.dimension]}")
+        raise OperandError(
+            f"{DIMENSION_NAMES[left.dimension]} cannot be multiplied by {DIMENSION_NAMES[right.dimension]}"
+        )
     return _bounded(left.number * right.number, dimension)
 
 
@@ -86,7 +89,13 @@ def _difference(left: Exact, right: Exact) -> Exact:
     return _bounded(left.number - right.number, left.dimension)
 
 
-_ARITHMETIC: dict[str, Callable[[Exact, Exact], Exact]] = {"+": _sum, "-": _difference, "*": _product, "/": _quotient, "%": _remainder}
+_ARITHMETIC: dict[str, Callable[[Exact, Exact], Exact]] = {
+    "+": _sum,
+    "-": _difference,
+    "*": _product,
+    "/": _quotient,
+    "%": _remainder,
+}
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda left, right: left < right,
     "<=": lambda left, right: left <= right,
@@ -103,7 +112,10 @@ def _comparable(value: Any) -> str:
 
 
 def _equal(operator: str, left: Any, right: Any) -> bool:
-    pair = [value["kind"] if isinstance(value, dict) and isinstance(value.get("kind"), Word) else value for value in (left, right)]
+    pair = [
+        value["kind"] if isinstance(value, dict) and isinstance(value.get("kind"), Word) else value
+        for value in (left, right)
+    ]
     if _comparable(pair[0]) != _comparable(pair[1]):
         raise OperandError(f"`{operator}` compares values of one type, and these are {shown(left)} and {shown(right)}")
     return bool(pair[0] == pair[1])

@@ -41,7 +41,9 @@ class Body:
 
     __slots__ = ("lets", "nodes", "parent", "path", "places", "tag")
 
-    def __init__(self, parent: "Body | None", path: str | None, places: dict[str, Place], tag: Name | None = None) -> None:
+    def __init__(
+        self, parent: "Body | None", path: str | None, places: dict[str, Place], tag: Name | None = None
+    ) -> None:
         self.nodes: dict[str, Node] = {}
         self.lets: dict[str, Node] = {}
         self.parent = parent
@@ -75,7 +77,11 @@ class Collector:
                 self._let(body, statement)
             else:
                 self.findings.append(
-                    MISPLACED.finding(f"`{type(statement).__name__.lower()}` cannot stand inside a block", statement.span, "move it to the top of the file")
+                    MISPLACED.finding(
+                        f"`{type(statement).__name__.lower()}` cannot stand inside a block",
+                        statement.span,
+                        "move it to the top of the file",
+                    )
                 )
 
     def assign(self, body: Body, key: Name, value: Expression, span: Span) -> None:
@@ -126,13 +132,21 @@ class Collector:
         if older is not None and older.layer == self.layer:
             self._duplicate(f"`let {let.name.text}`", let.name, older.key)
         elif let.name.text == "auto":
-            self.findings.append(MISPLACED.finding("`auto` is a value of the language and cannot be the name of a `let`", let.name.span, "choose another name"))
+            self.findings.append(
+                MISPLACED.finding(
+                    "`auto` is a value of the language and cannot be the name of a `let`",
+                    let.name.span,
+                    "choose another name",
+                )
+            )
         else:
             body.lets[let.name.text] = Node(let.name, let.value, body, self.layer, None)
 
     def _duplicate(self, what: str, second: Name, first: Name) -> None:
         related = (Related("first written here", first.span),)
-        self.findings.append(DUPLICATE.finding(f"{what} is written twice", second.span, "keep one of the two", related=related))
+        self.findings.append(
+            DUPLICATE.finding(f"{what} is written twice", second.span, "keep one of the two", related=related)
+        )
 
 
 def _forget(places: dict[str, Place], path: str) -> None:

@@ -5,7 +5,7 @@ is wrong is a finding at its place.
 from collections.abc import Callable
 from typing import Any
 
-from ftspec.core.finding import Finding
+from ftspec.core.finding import Finding, Related
 from ftspec.core.rule import Rule
 from ftspec.core.source import Span
 from ftspec.core.suggest import nearest
@@ -44,6 +44,11 @@ from ftspec.syntax.tree import (
 _MAXIMUM_DEPTH = 100
 _DONE, _RUNNING = 2, 1
 _ERROR_RULES = {"operands": BAD_OPERANDS, "zero": DIVISION_BY_ZERO, "bounds": OUT_OF_BOUNDS, "call": BAD_CALL}
+_ERROR_HELP = {
+    "operands": "units are types: 10GB / 2s is 5GB/s, 10GB / 2GB is 5; `and`, `or`, `not` take true and false",
+    "zero": "make the divisor a number other than 0, or guard it: `if n == 0 then … else x / n`",
+    "bounds": "check the units and the exponents of what is multiplied",
+}
 _OUT_OF_BOUNDS_HELP = "write a number that a training job can have; whole numbers have at most 64 bits"
 
 
@@ -73,8 +78,8 @@ class Evaluation:
                 message = f"`kind` is said twice: the word `{body.tag.text}` before `{{` is the kind"
                 self.report(MISPLACED, message, node.key.span, "leave `kind` out")
                 continue
-            span = node.expression.span if type(node.expression) is not Body else node.key.span
-            value = self.plain(self.value(node), span)  # type: ignore[union-attr]
+            span = node.key.span if isinstance(node.expression, Body) else node.expression.span
+            value = self.plain(self.value(node), span)
             if value is not FAILED:
                 values[key] = value
         return values
@@ -97,10 +102,10 @@ class Evaluation:
             return self.report(TOO_DEEP, message, node.key.span, "shorten the chain of names")
         node.state = _RUNNING
         self._running.append(node)
-        if type(node.expression) is Body:
+        if isinstance(node.expression, Body):
             node.result = self.values(node.expression)
         else:
-            node.result = self.evaluate(node.expression, node.scope, node.path)  # type: ignore[arg-type]
+            node.result = self.evaluate(node.expression, node.scope, node.path)
         self._running.pop()
         node.state = _DONE
         return node.result
@@ -109,7 +114,10 @@ class Evaluation:
         start = self._running.index(node)
         loop = [*(each.label for each in self._running[start:]), node.label]
         message = f"`{node.label}` is needed for its own value: {' → '.join(loop)}"
-        return self.report(CYCLE, message, node.key.span, "give one of them a value that does not need the others")
+        related = tuple(Related(f"`{each.label}` is here", each.key.span) for each in self._running[start + 1 :])
+        help = "give one of them a value that does not need the others"
+        self.findings.append(CYCLE.finding(message, node.key.span, help, related=related))
+        return FAILED
 
     def evaluate(self, expression: Expression, scope: Body, path: str | None) -> Any:
         """The value of an expression in a scope; `path` is the dotted path of the key that it is written for."""
@@ -121,7 +129,7 @@ class Evaluation:
             return calculate()
         except OperandError as error:
             guilty = expression if error.culprit is None else operands[error.culprit]
-            return self.report(_ERROR_RULES[error.kind], str(error), guilty.span)
+            return self.report(_ERROR_RULES[error.kind], str(error), guilty.span, _ERROR_HELP.get(error.kind))
 
     def unknown_name(self, name: str, span: Span, scope: Body) -> Any:
         """Report a bare word that stands where only a `let` could."""
@@ -136,10 +144,19 @@ def _number(run: Evaluation, literal: NumberLiteral, scope: Body, path: str | No
         value = literal_value(literal.digits, literal.unit)
     except KeyError:
         meant = nearest(literal.unit, UNITS)
-        help = f"did you mean `{literal.digits}{meant}`?" if meant else "units are written like `80GB`, `80GiB`, `400Gbps`, `50GB/s`, `72h`, `4Ki`"
+        help = (
+            f"did you mean `{literal.digits}{meant}`?"
+            if meant
+            else "units are written like `80GB`, `80GiB`, `400Gbps`, `50GB/s`, `72h`, `4Ki`"
+        )
         return run.report(UNKNOWN_UNIT, f"`{literal.unit}` is not a unit", literal.span, help)
     if value is None:
-        return run.report(OUT_OF_BOUNDS, "this number is outside of 10⁻³⁰ to 10³⁰, or has more than 60 digits", literal.span, _OUT_OF_BOUNDS_HELP)
+        return run.report(
+            OUT_OF_BOUNDS,
+            "this number is outside of 10⁻³⁰ to 10³⁰, or has more than 60 digits",
+            literal.span,
+            _OUT_OF_BOUNDS_HELP,
+        )
     return value
 
 
@@ -179,7 +196,12 @@ def _truth(run: Evaluation, expression: Expression, scope: Body, what: str) -> A
         return value
     if type(value) is Word and type(expression) is Reference and len(expression.parts) == 1:
         return run.unknown_name(value, expression.span, scope)
-    return run.report(BAD_OPERANDS, f"{what} needs true or false, and this is {shown(value)}", expression.span, "compare it, as in `gpus > 8`")
+    return run.report(
+        BAD_OPERANDS,
+        f"{what} needs true or false, and this is {shown(value)}",
+        expression.span,
+        "compare it, as in `gpus > 8`",
+    )
 
 
 def _unary(run: Evaluation, expression: Unary, scope: Body, path: str | None) -> Any:

@@ -8,7 +8,8 @@ DUPLICATE = declare(
     "FT100",
     Severity.ERROR,
     "the same thing is written twice",
-    "Within one file each key, block, `let`, target and variant is written once: which of two was meant cannot be known. "
+    "Within one file each key, block, `let`, target and variant is written once: which of two was meant "
+    "cannot be known. "
     "Overriding is between layers: a variant or `--set` over the file.",
     job("training { seed = 1  seed = 2 }"),
     job("training { seed = 2 }"),
@@ -17,7 +18,8 @@ UNKNOWN_NAME = declare(
     "FT101",
     Severity.ERROR,
     "a name that nothing has",
-    "A bare word in arithmetic is the name of a `let` of this block or of one around it; a dotted path is a key that is written in the file.",
+    "A bare word in arithmetic is the name of a `let` of this block or of one around it; a dotted path "
+    "is a key that is written in the file.",
     job("let gpus = 16", "training { global_batch_size = gpsu * 2 }"),
     job("let gpus = 16", "training { global_batch_size = gpus * 2 }"),
 )
@@ -33,7 +35,8 @@ BAD_OPERANDS = declare(
     "FT103",
     Severity.ERROR,
     "an operation on values that do not go together",
-    "Units are types. Adding or comparing needs the same dimension on both sides; bytes divided by seconds are a data rate, and so on. "
+    "Units are types. Adding or comparing needs the same dimension on both sides; bytes divided by "
+    "seconds are a data rate, and so on. "
     "`and`, `or`, `not` and the condition of `if` need true or false.",
     job("storage { read_bandwidth = 10GB / 1s + 5GB }"),
     job("storage { read_bandwidth = 10GB / 1s + 5GB/s }"),
@@ -50,7 +53,8 @@ OUT_OF_BOUNDS = declare(
     "FT105",
     Severity.ERROR,
     "a number too large or too small",
-    "Frameworks hold whole numbers in 64 bits. ftspec calculates exactly with numbers of up to 60 digits between 10⁻³⁰ and 10³⁰; "
+    "Frameworks hold whole numbers in 64 bits. ftspec calculates exactly with numbers of up to 60 digits "
+    "between 10⁻³⁰ and 10³⁰; "
     "a number outside is a slip of the pen.",
     job("training { tokens = 1e999 }"),
     job("training { tokens = 1e9 }"),
@@ -59,7 +63,8 @@ UNKNOWN_UNIT = declare(
     "FT106",
     Severity.ERROR,
     "an unknown unit",
-    "Units are written as in the table of the language: `80GB`, `80GiB`, `400Gbps`, `50GB/s`, `72h`, `4Ki`. Their case matters: `Gb` could be bits or bytes.",
+    "Units are written as in the table of the language: `80GB`, `80GiB`, `400Gbps`, `50GB/s`, `72h`, "
+    "`4Ki`. Their case matters: `Gb` could be bits or bytes.",
     job("storage { checkpoint { every = 30m } }"),
     job("storage { checkpoint { every = 30min } }"),
 )
@@ -91,7 +96,8 @@ MISPLACED = declare(
     "FT110",
     Severity.ERROR,
     "a statement where it cannot stand",
-    "`import` and `variant` stand at the top of a file; `target` and `assert` there or in a variant; a word before `{ … }` already says the `kind`.",
+    "`import` and `variant` stand at the top of a file; `target` and `assert` there or in a variant; a "
+    "word before `{ … }` already says the `kind`.",
     job("training { optimizer = adamw { kind = sgd } }"),
     job("training { optimizer = adamw { beta1 = 0.9 } }"),
 )
@@ -99,16 +105,9 @@ BAD_SETTING = declare(
     "FT111",
     Severity.ERROR,
     "`--set` was given something that is not `path=value`",
-    "`--set` takes the path of a field (`parallelism.tensor=4`) or the name of a `let` (`gpus=64`), `=`, and an expression of the language. "
+    "`--set` takes the path of a field (`parallelism.tensor=4`) or the name of a `let` (`gpus=64`), `=`, "
+    "and an expression of the language. "
     "A string keeps its quotes, so protect them from the shell: `--set 'name=\"a\"'`.",
     "",
     "",
-)
-UNKNOWN_VERSION = declare(
-    "FT112",
-    Severity.ERROR,
-    "the language's version is not known",
-    "`ft 1` at the top of a file says in which version of the language it is written. This ftspec reads version 1.",
-    job().replace("ft 1", "ft 2", 1),
-    job(),
 )

@@ -65,15 +65,24 @@ def _read(annotation: Any, found: dict[str, Any]) -> None:
 
 
 def _annotations(kind: type[Any]) -> dict[str, Any]:
-    hints: dict[str, Any] = kind.__dict__.get("__annotations__", {})
-    if any(isinstance(hint, str) for hint in hints.values()) or any(each.name not in hints for each in fields(kind)):
-        return get_type_hints(kind, include_extras=True)
-    return hints
+    """The annotations of a dataclass; those of its bases and postponed ones only where there are such."""
+    hints = {each.name: each.type for each in fields(kind)}
+    postponed = any(isinstance(hint, str) for hint in hints.values())
+    return get_type_hints(kind, include_extras=True) if postponed else hints
 
 
-@cache
+_FIELDS: dict[type[Any], dict[str, Field]] = {}
+
+
 def fields_of(kind: type[Any]) -> dict[str, Field]:
-    """The fields of a block's dataclass, by their key in the language, in order."""
+    """The fields of a block's dataclass, by their key in the language, in order; read once."""
+    read = _FIELDS.get(kind)
+    if read is None:
+        read = _FIELDS[kind] = _read_fields(kind)
+    return read
+
+
+def _read_fields(kind: type[Any]) -> dict[str, Field]:
     hints = _annotations(kind)
     read: dict[str, Field] = {}
     for each in fields(kind):
@@ -86,13 +95,12 @@ def fields_of(kind: type[Any]) -> dict[str, Field]:
     return read
 
 
-@cache
 def kind_words(kind: type[Any]) -> tuple[str, ...]:
-    """The words that stand for a block of this type or before it: `lora`; `adamw`, `adam`, …; none for a plain block."""
+    """The words that stand for a block or before it: `lora`; `adamw`, `adam`, …; none for a plain block."""
     field = fields_of(kind).get("kind")
     if field is None or kind.__dataclass_fields__["kind"].default is None:
         return ()
-    return tuple(str(word) for word in field.accepts.words)
+    return tuple(map(str, field.accepts.words))
 
 
 @cache

@@ -8,6 +8,7 @@ and exports the JSON Schema from it, and the docs are generated from it.
 
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from ftspec.core.units import Dimension
@@ -60,7 +61,7 @@ class Number:
 
     def problem(self, value: float) -> str | None:
         """What is wrong with a value that has the right dimension, as a phrase; None if nothing is."""
-        if value != value or value in (float("inf"), float("-inf")):
+        if not isfinite(value):
             return "is not a finite number"
         if self.whole and value != int(value):
             return "is not a whole number"
@@ -91,7 +92,12 @@ class Number:
         """State the limits and the dimension in the exported JSON Schema."""
         exported: dict[str, Any] = handler(schema)
         numeric = [part for part in exported.get("anyOf", [exported]) if part.get("type") in ("integer", "number")]
-        names = {"minimum": self.minimum, "maximum": self.maximum, "exclusiveMinimum": self.above, "exclusiveMaximum": self.below}
+        names = {
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "exclusiveMinimum": self.above,
+            "exclusiveMaximum": self.below,
+        }
         for part in numeric:
             part.update({name: value for name, value in names.items() if value is not None})
         if self.dimension is not Dimension.NUMBER:
@@ -133,6 +139,28 @@ class Text:
         return core_schema.no_info_after_validator_function(check, handler(source))
 
 
+class ByKind:
+    """The field's block says which one it is, by the word before it: `kind` in a mapping."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        """Let pydantic ask for `kind`, and report the problems of the chosen block only."""
+        from typing import get_args
+
+        from pydantic_core import core_schema
+
+        blocks = [member for member in get_args(source) if hasattr(member, "__dataclass_fields__")]
+        if len(blocks) == 1:
+            return core_schema.no_info_before_validator_function(_require_kind, handler(source))
+        choices = {block.__dataclass_fields__["kind"].default: handler.generate_schema(block) for block in blocks}
+        return core_schema.nullable_schema(core_schema.tagged_union_schema(choices, discriminator="kind"))
+
+
+def _require_kind(value: Any) -> Any:
+    if isinstance(value, dict) and "kind" not in value:
+        raise ValueError("does not say its `kind`")
+    return value
+
+
 LARGEST = 2**63 - 1
 """No whole number of a spec is larger: every framework holds them in 64 bits."""
 
@@ -149,3 +177,4 @@ FRACTION = Number(minimum=0, below=1)
 ZERO_STAGE = Number(minimum=0, maximum=3, whole=True)
 TEXT = Text()
 FILE_NAME = Text(file_name=True)
+BY_KIND = ByKind()

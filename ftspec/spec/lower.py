@@ -8,14 +8,14 @@ from ftspec.core.source import Place
 from ftspec.spec.body import Body, Collector
 from ftspec.spec.document import Document, TargetBlock
 from ftspec.spec.evaluate import Evaluation
-from ftspec.spec.evaluation_codes import BAD_OPERANDS, DUPLICATE, UNKNOWN_VERSION
+from ftspec.spec.evaluation_codes import BAD_OPERANDS, DUPLICATE
 from ftspec.spec.kinds import AUTO
 from ftspec.spec.model import Spec
 from ftspec.spec.settings import apply_settings
 from ftspec.spec.typed import build
 from ftspec.spec.typed_codes import DECIMAL_LENGTH
 from ftspec.spec.values import Word
-from ftspec.syntax.tree import Assert, Import, Name, NumberLiteral, SpecTree, Statement, Target, Variant
+from ftspec.syntax.tree import Assert, Import, Name, NumberLiteral, Reference, SpecTree, Statement, Target, Variant
 
 _FILE_LAYER = 1
 _SETTINGS_LAYER = 1000
@@ -33,7 +33,7 @@ def lower(tree: SpecTree, path: str, settings: Sequence[str] = ()) -> tuple[Docu
     collector = Collector(path, _FILE_LAYER)
     top: dict[type[Any], list[Any]] = {Target: [], Variant: [], Assert: [], Import: []}
     collector.collect(_bodies(tree.statements, top), root)
-    findings = [*_version(tree), *collector.findings, *_twice(top), *apply_settings(settings, root, _SETTINGS_LAYER)]
+    findings = [*collector.findings, *_twice(top), *apply_settings(settings, root, _SETTINGS_LAYER)]
     run = Evaluation(root, path)
     spec, wrong = build(Spec, run.values(root), places)
     targets = [_target(target, run, path) for target in top[Target]]
@@ -48,13 +48,6 @@ def _bodies(statements: Sequence[Statement], top: dict[type[Any], list[Any]]) ->
     for statement in statements:
         top.get(type(statement), own).append(statement)
     return own
-
-
-def _version(tree: SpecTree) -> list[Finding]:
-    version = tree.version
-    if version is None or (version.digits == "1" and not version.unit):
-        return []
-    return [UNKNOWN_VERSION.finding(f"version {version.digits[:20]}{version.unit} of the language is not known", version.span, "write `ft 1`")]
 
 
 def _twice(top: Mapping[type[Any], list[Any]]) -> list[Finding]:
@@ -95,6 +88,13 @@ def _raw(value: Any) -> Any:
     return [_raw(each) for each in value] if isinstance(value, list) else value
 
 
+def _through_lets(expression: Any, root: Body) -> Any:
+    """What an expression is, or the value of the `let` of the file that it is the name of."""
+    if isinstance(expression, Reference) and expression.text in root.lets:
+        return root.lets[expression.text].expression
+    return expression
+
+
 def _decimal_lengths(root: Body) -> list[Finding]:
     """Lengths in tokens that are written with a decimal multiplier."""
     findings: list[Finding] = []
@@ -102,10 +102,18 @@ def _decimal_lengths(root: Body) -> list[Finding]:
         block, key = path.split(".")
         node = root.nodes.get(block)
         inner = node.expression.nodes.get(key) if node is not None and isinstance(node.expression, Body) else None
-        literal = inner.expression if inner is not None else None
+        literal = _through_lets(inner.expression, root) if inner is not None else None
         if isinstance(literal, NumberLiteral) and literal.unit in _BINARY:
             right = literal.digits + _BINARY[literal.unit]
             fix = Fix(f"write `{right}`", (Edit(literal.span, right),))
-            message = f"`{key}` is {literal.digits}{literal.unit}, which is decimal: {literal.digits} × {'1,000' if literal.unit == 'k' else '1,000,000'}"
-            findings.append(DECIMAL_LENGTH.finding(message, literal.span, f"write `{right}` for the power of two, or the plain number if it is meant", fix))
+            thousands = "1,000" if literal.unit == "k" else "1,000,000"
+            message = f"`{key}` is {literal.digits}{literal.unit}, which is decimal: {literal.digits} × {thousands}"
+            findings.append(
+                DECIMAL_LENGTH.finding(
+                    message,
+                    literal.span,
+                    f"write `{right}` for the power of two, or the plain number if it is meant",
+                    fix,
+                )
+            )
     return findings

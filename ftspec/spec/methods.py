@@ -22,7 +22,9 @@ class Lora:
     rank: Annotated[int | None, COUNT, Doc("Rank of each adapter. Default 16.")] = None
     alpha: Annotated[float | None, POSITIVE, Doc("Scale of the adapters. Default 2 × rank.")] = None
     dropout: Annotated[float | None, FRACTION, Doc("Dropout before the adapters. Default 0.")] = None
-    targets: Annotated[LoraTargets | None, Doc("Layers with adapters: attention, all_linear or module names. Default all_linear.")] = None
+    targets: Annotated[
+        LoraTargets | None, Doc("Layers with adapters: attention, all_linear or module names. Default all_linear.")
+    ] = None
     adapter_dtype: Annotated[Literal["fp32", "bf16"] | None, Doc("Data type of the adapters. Default fp32.")] = None
     kind: Annotated[Literal["lora"], Doc("The method's word.")] = "lora"
 
@@ -34,9 +36,13 @@ class Qlora:
     rank: Annotated[int | None, COUNT, Doc("Rank of each adapter. Default 16.")] = None
     alpha: Annotated[float | None, POSITIVE, Doc("Scale of the adapters. Default 2 × rank.")] = None
     dropout: Annotated[float | None, FRACTION, Doc("Dropout before the adapters. Default 0.")] = None
-    targets: Annotated[LoraTargets | None, Doc("Layers with adapters: attention, all_linear or module names. Default all_linear.")] = None
+    targets: Annotated[
+        LoraTargets | None, Doc("Layers with adapters: attention, all_linear or module names. Default all_linear.")
+    ] = None
     adapter_dtype: Annotated[Literal["fp32", "bf16"] | None, Doc("Data type of the adapters. Default fp32.")] = None
-    quantization: Annotated[Literal["nf4", "fp4"] | None, Doc("4-bit data type of the base weights. Default nf4.")] = None
+    quantization: Annotated[Literal["nf4", "fp4"] | None, Doc("4-bit data type of the base weights. Default nf4.")] = (
+        None
+    )
     double_quantization: Annotated[bool | None, Doc("Quantize the scales too. Default true.")] = None
     kind: Annotated[Literal["qlora"], Doc("The method's word.")] = "qlora"
 

@@ -7,20 +7,22 @@ from ftspec.core.units import UNITS, Dimension
 from ftspec.spec.values import Exact
 
 _MOST_DIGITS = 60
-LARGEST_INTERMEDIATE = 10**30
+LARGEST_INTERMEDIATE: int = 10**30
 """No number on the way to a value is larger: the operations of a whole training run are 10²⁶."""
 _SMALLEST = Fraction(1, 10**30)
 _DENOMINATOR_BITS = 256
 
 
 def normal(number: int | Fraction) -> int | Fraction | None:
-    """An int where whole; a fraction of bounded size (beyond 256 bits it is rounded to a double); None if out of bounds."""
-    if isinstance(number, Fraction):
-        if number.denominator == 1:
-            number = number.numerator
-        elif number.denominator.bit_length() > _DENOMINATOR_BITS and abs(number) < LARGEST_INTERMEDIATE:
-            number = Fraction(float(number))
-    return number if number == 0 or _SMALLEST <= abs(number) <= LARGEST_INTERMEDIATE else None
+    """An int where whole, else a fraction whose denominator has at most 256 bits (a longer one is rounded to
+    a double); None if out of bounds.
+    """
+    if isinstance(number, int) or number.denominator == 1:
+        whole = int(number)
+        return whole if -LARGEST_INTERMEDIATE <= whole <= LARGEST_INTERMEDIATE else None
+    if not _SMALLEST <= abs(number) <= LARGEST_INTERMEDIATE:
+        return None
+    return number if number.denominator.bit_length() <= _DENOMINATOR_BITS else Fraction(float(number))
 
 
 def _fraction(digits: str) -> int | Fraction | None:
@@ -33,7 +35,7 @@ def _fraction(digits: str) -> int | Fraction | None:
 
 @lru_cache(4096)
 def literal_value(digits: str, unit: str) -> Exact | None:
-    """The value of a literal with a known unit or "", or None if the number is out of bounds. Raises KeyError for an unknown unit."""
+    """The value of a literal; None if its number is out of bounds. Raises KeyError for an unknown unit."""
     if not unit:
         number = int(digits) if len(digits) <= 18 and digits.isdigit() else _fraction(digits)
         return None if number is None else Exact(number, Dimension.NUMBER)

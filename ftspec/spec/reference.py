@@ -54,7 +54,9 @@ def follow(run: "Evaluation", reference: Reference, scope: Body) -> Any:
     value = run.value(value) if isinstance(value, Node) else value
     if value is AUTO:
         message = f"`{reference.text}` is `auto`: its value is decided after this expression is needed"
-        return run.report(NOT_KNOWN_YET, message, reference.span, f"write a number for `{reference.text}`, or use a `let` for both")
+        return run.report(
+            NOT_KNOWN_YET, message, reference.span, f"write a number for `{reference.text}`, or use a `let` for both"
+        )
     return _exact(value)
 
 
@@ -102,7 +104,14 @@ def _unknown(run: "Evaluation", reference: Reference, scope: Body) -> Any:
     text = reference.text
     if text in spec_paths():
         message = f"`{text}` is not written in this file, so it has no value yet"
-        return run.report(NOT_KNOWN_YET, message, reference.span, f"write `{reference.parts[-1]}` in `{'.'.join(reference.parts[:-1])}`, or a number here")
+        return run.report(
+            NOT_KNOWN_YET,
+            message,
+            reference.span,
+            f"write `{reference.parts[-1]}` in `{'.'.join(reference.parts[:-1])}`, or a number here",
+        )
     meant = nearest(text, [*_written_paths(run.root, ""), ".".join(GPUS)])
-    help = f"did you mean `{meant}`?" if meant else "a dotted path names a key of this file, such as `parallelism.tensor`"
+    help = (
+        f"did you mean `{meant}`?" if meant else "a dotted path names a key of this file, such as `parallelism.tensor`"
+    )
     return run.report(UNKNOWN_NAME, f"there is no `{text}`", reference.span, help)

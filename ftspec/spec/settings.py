@@ -15,7 +15,10 @@ _HELP = "write `--set path=value`, such as `--set parallelism.tensor=4`, or a `l
 
 
 def apply_settings(settings: Sequence[str], root: Body, layer: int) -> list[Finding]:
-    """Lay `--set` texts over the bodies; a later one wins. Spans have the source COMMAND_LINE and the text's number as line."""
+    """Lay `--set` texts over the bodies; a later one wins.
+
+    Spans have the source COMMAND_LINE and the text's number as their line.
+    """
     findings: list[Finding] = []
     for number, text in enumerate(settings, 1):
         collector = Collector(COMMAND_LINE, layer + number)

@@ -8,7 +8,8 @@ UNKNOWN_FIELD = declare(
     "FT120",
     Severity.ERROR,
     "a key that its block does not have",
-    "A key that nobody reads would be a setting that silently does not hold. ftspec knows the usual names of other tools and says which key is meant.",
+    "A key that nobody reads would be a setting that silently does not hold. "
+    "ftspec knows the usual names of other tools and says which key is meant.",
     job("parallelism { tensor_model_parallel_size = 2 }"),
     job("parallelism { tensor = 2 }"),
 )
@@ -16,7 +17,8 @@ WRONG_TYPE = declare(
     "FT121",
     Severity.ERROR,
     "a value of the wrong type",
-    "Each field takes one type of value: a whole number, a number with a unit, true or false, a word, a string or a list.",
+    "Each field takes one type of value: a whole number, a number with a unit, true or false, a word, a "
+    "string or a list.",
     job('training { global_batch_size = "64" }'),
     job("training { global_batch_size = 64 }"),
 )
@@ -24,7 +26,8 @@ WRONG_UNIT = declare(
     "FT122",
     Severity.ERROR,
     "a number with the wrong unit, or without one",
-    "Units are types: a size is in bytes, a bandwidth in bytes or bits per second, a length in tokens has none. 80 alone could be GB or GiB.",
+    "Units are types: a size is in bytes, a bandwidth in bytes or bits per second, a length in tokens "
+    "has none. 80 alone could be GB or GiB.",
     job("storage { read_bandwidth = 10GB }"),
     job("storage { read_bandwidth = 10GB/s }"),
 )
@@ -56,7 +59,8 @@ QUOTES = declare(
     "FT126",
     Severity.ERROR,
     "a word in quotes, or a string without",
-    "Words of the language stand bare (`compute = bf16`); names and paths are strings in quotes (`gpu = \"H100-SXM5-80GB\"`).",
+    "Words of the language stand bare (`compute = bf16`); names and paths are strings in quotes, "
+    'as in `gpu = "H100-SXM5-80GB"`.',
     job('precision { compute = "bf16" }'),
     job("precision { compute = bf16 }"),
 )
@@ -64,7 +68,8 @@ AUTO_NOT_ALLOWED = declare(
     "FT127",
     Severity.ERROR,
     "`auto` where nothing could fill it",
-    "`auto` leaves a value to the planner or to a formula. This field is yours to say, or has a default if it is left out.",
+    "`auto` leaves a value to the planner or to a formula. "
+    "This field is yours to say, or has a default if it is left out.",
     job("training { seed = auto }"),
     job("training { seed = 1 }"),
 )
@@ -88,7 +93,8 @@ BAD_TEXT = declare(
     "FT130",
     Severity.ERROR,
     "a string that cannot be used here",
-    "The job's name becomes part of file and job names, so it has no slash, no control character and at most 100 characters. Other strings are printable.",
+    "The job's name becomes part of file and job names, so it has no slash, no control character and at "
+    "most 100 characters. Other strings are printable.",
     'ft 1\nname = "a/b"\n' + job().removeprefix("ft 1\n"),
     'ft 1\nname = "a-b"\n' + job().removeprefix("ft 1\n"),
 )
@@ -104,7 +110,8 @@ DECIMAL_LENGTH = declare(
     "FT132",
     Severity.WARNING,
     "a sequence length in decimal thousands",
-    "`4k` is 4,000 and `4Ki` is 4,096. Sequence lengths are nearly always powers of two, and 4,000 tokens would waste kernels and divide badly.",
+    "`4k` is 4,000 and `4Ki` is 4,096. Sequence lengths are nearly always powers of two, and 4,000 "
+    "tokens would waste kernels and divide badly.",
     job("training { sequence_length = 4k }"),
     job("training { sequence_length = 4Ki }"),
 )

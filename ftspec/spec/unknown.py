@@ -30,11 +30,16 @@ def _place_of(path: str) -> str:
     return f"in `{block}`" if block else "at the top of the file"
 
 
+def _move(path: str) -> str:
+    block = path.rpartition(".")[0]
+    return f"into `{block}`" if block else "to the top of the file"
+
+
 def _homes(key: str) -> list[str]:
     return [path for path in spec_paths() if path.rpartition(".")[2] == key]
 
 
-def explain_unknown(kind: type[Any], key: str, path: str, value: Any) -> tuple[str, str, str | None]:
+def explain_unknown(kind: type[Any], key: str, path: str) -> tuple[str, str, str | None]:
     """The message and the help for an unknown key, and the key of the same block that was meant (for a fix), if any."""
     block, _, _ = path.rpartition(".")
     here = f"`{block}` has no `{key}`" if block else f"there is no `{key}` at the top of a spec"
@@ -46,11 +51,19 @@ def explain_unknown(kind: type[Any], key: str, path: str, value: Any) -> tuple[s
             right = synonym.path.rpartition(".")[2]
             same = synonym.path.rpartition(".")[0] == block and not synonym.write
             written = synonym.write or f"{right} = …"
-            return f"{here}: that is {synonym.tools}'s name", f"write `{written}` {_place_of(synonym.path)}", right if same else None
+            return (
+                f"{here}: that is {synonym.tools}'s name for `{synonym.path}`",
+                f"write `{written}` {_place_of(synonym.path)}",
+                right if same else None,
+            )
         homes = _homes(folded)
         meant = nearest(key, known)
         if homes and meant != folded:
-            return f"{here}: it belongs {' or '.join(_place_of(home) for home in homes)}", f"move it: {_place_of(homes[0])}", None
+            return (
+                f"{here}: it belongs {' or '.join(_place_of(home) for home in homes)}",
+                f"move it {_move(homes[0])}",
+                None,
+            )
     meant = nearest(key, known)
     if meant is not None:
         return here, f"did you mean `{meant}`?", meant

@@ -62,7 +62,7 @@ _SHOWN_UNITS: dict[Dimension, tuple[str, ...]] = {
 
 def number_text(number: int | float | Fraction) -> str:
     """A bare number for people: `4,096`, `12.8`, `1e-05`."""
-    if isinstance(number, int) or (abs(number) < 10**15 and number == int(number)):
+    if isinstance(number, int) or (-(10**15) < number < 10**15 and number == int(number)):
         return f"{int(number):,}"
     return f"{float(number):.6g}"
 
@@ -73,7 +73,7 @@ def quantity_text(number: int | float | Fraction, dimension: Dimension) -> str:
         if name == "":
             return number_text(number)
         scaled = Fraction(number) / UNITS[name].factor
-        if scaled and abs(scaled) >= 1 and (scaled * 1000).denominator == 1 and abs(scaled) < 10**6:
+        if 1 <= abs(scaled) < 10**6 and (scaled * 1000).denominator == 1:
             return f"{float(scaled):.10g}{name}"
     smallest = {Dimension.BYTES: " bytes", Dimension.BYTES_PER_SECOND: " bytes/s", Dimension.SECONDS: "s"}
     return number_text(number) + smallest.get(dimension, "USD")
@@ -94,7 +94,11 @@ def shown(value: Any) -> str:
         return "`auto`"
     if isinstance(value, Exact | Quantity):
         text = quantity_text(value.number, value.dimension)
-        return f"the number {text}" if value.dimension is Dimension.NUMBER else f"`{text}` ({DIMENSION_NAMES[value.dimension]})"
+        return (
+            f"the number {text}"
+            if value.dimension is Dimension.NUMBER
+            else f"`{text}` ({DIMENSION_NAMES[value.dimension]})"
+        )
     if isinstance(value, Word):
         return f"the word `{value}`"
     if isinstance(value, bool):

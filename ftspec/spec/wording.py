@@ -4,6 +4,8 @@ from typing import Any
 
 from ftspec.core.units import Dimension
 from ftspec.spec.fields import Accepts, kind_words
+from ftspec.spec.kinds import Number
+from ftspec.spec.values import quantity_text
 
 EXAMPLES: dict[Dimension, str] = {
     Dimension.NUMBER: "16",
@@ -42,9 +44,9 @@ def _alternatives(accepts: Accepts) -> list[str]:
     if accepts.boolean:
         parts.append("`true` or `false`")
     if accepts.string:
-        parts.append('a string in quotes')
+        parts.append("a string in quotes")
     if accepts.items is not None:
-        parts.append('a list of strings' if accepts.items.string else "a list")
+        parts.append("a list of strings" if accepts.items.string else "a list")
     if accepts.blocks and not words:
         parts.append("a block `{ … }`")
     if accepts.auto:
@@ -55,3 +57,17 @@ def _alternatives(accepts: Accepts) -> list[str]:
 def expected(accepts: Accepts) -> str:
     """What a field takes: `a whole number, or `auto``."""
     return ", or ".join(_alternatives(accepts))
+
+
+def limits(number: Number) -> str:
+    """A number's limits as a phrase: `from 0 to 3`, `above 0 and at most 1TB`."""
+    parts: list[str] = []
+    for limit, word in (
+        (number.minimum, "at least"),
+        (number.above, "above"),
+        (number.maximum, "at most"),
+        (number.below, "below"),
+    ):
+        if limit is not None:
+            parts.append(f"{word} {quantity_text(limit, number.dimension)}")
+    return " and ".join(parts)
