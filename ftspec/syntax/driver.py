@@ -53,6 +53,31 @@ class Driver:
         states.append(self.table.states[states[-1]][origin])
         return height
 
+    def accepts(self, kind: str) -> bool:
+        """Whether a terminal may come next, found by trying the states alone."""
+        rows, rules, states = self.table.states, self.table.rules, self.states
+        kept, tried = len(states), list[int]()
+        while True:
+            action = rows[tried[-1] if tried else states[kept - 1]].get(kind)
+            if action is None or action >= 0:
+                return action is not None
+            origin, length = rules[-1 - action]
+            kept -= max(0, length - len(tried))
+            del tried[max(0, len(tried) - length) :]
+            goto = rows[tried[-1] if tried else states[kept - 1]][origin]
+            if goto == self.table.end:
+                return True
+            tried.append(goto)
+
+    def in_body(self, state: int) -> bool:
+        """Whether a statement may begin in a state of the automaton."""
+        return "_statement" in self.table.states[state]
+
+    def unwind(self) -> None:
+        """Drop the statement that is half read, so that the next one can begin."""
+        keep = next(index for index in range(len(self.states) - 1, -1, -1) if self.in_body(self.states[index]))
+        del self.states[keep + 1 :], self.values[keep:], self.heights[keep:]
+
     def accepted(self) -> bool:
         """Whether the whole text has become one value."""
         return self.states[-1] == self.table.end

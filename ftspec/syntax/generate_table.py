@@ -45,7 +45,8 @@ def _automaton(parser: dict[str, Any], memo: dict[str, Any]) -> dict[str, object
     rule_number = {memo_id: index for index, memo_id in enumerate(rule_ids)}
     start = parser["start_states"]["start"]
     states = {
-        state: {parser["tokens"][token]: entry for token, entry in row.items()} for state, row in parser["states"].items()
+        state: {parser["tokens"][token]: entry for token, entry in row.items()}
+        for state, row in parser["states"].items()
     }
     number = {state: index for index, state in enumerate(_breadth_first(start, states))}
 

@@ -1,28 +1,67 @@
 """Text to tree."""
 
 from ftspec.core.finding import Finding
-from ftspec.syntax.codes import MAXIMUM_DEPTH, UNEXPECTED, too_deep
+from ftspec.syntax.codes import MAXIMUM_DEPTH, MAXIMUM_FINDINGS
 from ftspec.syntax.driver import Driver
+from ftspec.syntax.header import check_header
 from ftspec.syntax.lexer import tokenize
-from ftspec.syntax.table import load_table
+from ftspec.syntax.table import ParseTable, load_table
+from ftspec.syntax.token import Token
 from ftspec.syntax.tree import SpecTree
 
 
 def parse(text: str) -> tuple[SpecTree | None, list[Finding]]:
-    """The tree of a spec's text, with what is wrong with it; None where there is no tree to speak of."""
+    """The tree of a spec's text and what is wrong with it, in the order of the text.
+
+    There is no tree where anything was left out or guessed at; a mistake whose meaning is plain (`:` for
+    `=`) is reported and read as it was meant.
+    """
+    tree, findings = parse_partial(text)
+    return (tree if tree and tree.complete else None), findings
+
+
+def parse_partial(text: str) -> tuple[SpecTree | None, list[Finding]]:
+    """As `parse`, but with the tree of whatever could be understood; see `SpecTree.complete`."""
     table = load_table()
-    tokens, findings = tokenize(text, table)
-    if tokens is None:
-        return None, findings
+    lexed = tokenize(text, table)
+    if not lexed.tokens:
+        return None, lexed.findings
+    header = check_header(lexed.tokens)
+    findings = [header.finding, *lexed.findings] if header.finding else lexed.findings
+    if not header.tokens:
+        return None, findings[:1]
+    tree = _strict(header.tokens, table)
+    if tree:
+        return tree._replace(complete=not lexed.guessed), findings
+    return _tolerant(header.tokens, table, findings, lexed.guessed)
+
+
+def _strict(tokens: list[Token], table: ParseTable) -> SpecTree | None:
+    """The tree of a text without mistakes, else None."""
     driver, index = Driver(table), 0
     while not driver.accepted():
         token = tokens[index]
         action = driver.action(token.kind)
         if action is None:
-            return None, [*findings, UNEXPECTED.finding(f"`{token.text}` is unexpected here", token.span)]
+            return None
         if action >= 0:
             driver.shift(token, action)
             index += 1
         elif driver.reduce(-1 - action) > MAXIMUM_DEPTH:
-            return None, [*findings, too_deep(token.span)]
-    return driver.values[-1], findings
+            return None
+    tree: SpecTree = driver.values[-1]
+    return tree
+
+
+def _tolerant(
+    tokens: list[Token], table: ParseTable, findings: list[Finding], guessed: bool
+) -> tuple[SpecTree | None, list[Finding]]:
+    """The tree of what a text with mistakes still says."""
+    from ftspec.syntax.habits import mend
+    from ftspec.syntax.recovery import Recovery
+
+    mended, habits, unsure = mend(tokens)
+    recovery = Recovery(table, mended)
+    tree = recovery.run()
+    found = sorted([*findings, *habits, *recovery.findings], key=lambda finding: finding.span)[:MAXIMUM_FINDINGS]
+    return tree and tree._replace(complete=tree.complete and not (guessed or unsure)), found

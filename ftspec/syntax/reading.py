@@ -40,7 +40,9 @@ def decode(data: bytes) -> tuple[str | None, list[Finding]]:
     if len(data) > MAXIMUM_BYTES:
         return None, [
             TOO_LARGE.finding(
-                f"this file has more than {MAXIMUM_BYTES:,} bytes", START, "check that it is a spec; put parts of a large one into imports"
+                f"this file has more than {MAXIMUM_BYTES:,} bytes",
+                START,
+                "check that it is a spec; put parts of a large one into imports",
             )
         ]
     if data[:2] in _UTF16:
@@ -84,10 +86,14 @@ def _refusal(mode: int) -> Finding | None:
 def _unreadable(name: str, error: Exception) -> Finding:
     if isinstance(error, FileNotFoundError):
         if os.path.islink(name):
-            return NOT_FOUND.finding(f"this link leads to `{os.readlink(name)}`, which is not there", START, "repair the link")
+            return NOT_FOUND.finding(
+                f"this link leads to `{os.readlink(name)}`, which is not there", START, "repair the link"
+            )
         return NOT_FOUND.finding("there is no such file", START, _nearest_file(name))
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return NOT_READABLE.finding(f"this file cannot be read: {reason[0].lower()}{reason[1:]}", START, "check the path and its permissions")
+    return NOT_READABLE.finding(
+        f"this file cannot be read: {reason[0].lower()}{reason[1:]}", START, "check the path and its permissions"
+    )
 
 
 def _nearest_file(name: str) -> str:
@@ -98,7 +104,11 @@ def _nearest_file(name: str) -> str:
         meant = nearest(base, os.listdir(folder or "."))
     except (OSError, ValueError):
         meant = None
-    return f"did you mean `{os.path.join(folder, meant)}`?" if meant else "check the path; `ftspec init` writes a first spec"
+    return (
+        f"did you mean `{os.path.join(folder, meant)}`?"
+        if meant
+        else "check the path; `ftspec init` writes a first spec"
+    )
 
 
 def _not_utf8(data: bytes, offset: int) -> Finding:

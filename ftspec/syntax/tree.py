@@ -163,7 +163,11 @@ Statement = Union[Assignment, Block, Let, Import, Target, Variant, Assert]  # no
 
 
 class SpecTree(NamedTuple):
-    """A whole text. `version` is the number of the `ft 1` header."""
+    """A whole text. `version` is the number of the `ft 1` header.
+
+    `complete` is false where mistakes of syntax left something out or had to be guessed at.
+    """
 
     version: NumberLiteral | None
     statements: tuple[Statement, ...]
+    complete: bool = True
