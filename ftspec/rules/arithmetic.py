@@ -1,0 +1,36 @@
+"""Whole-number arithmetic that rules use to say which values would work."""
+
+from ftspec.plan.model import Plan
+
+
+def divisors(number: int) -> list[int]:
+    """The divisors of a positive number, ascending."""
+    small = [candidate for candidate in range(1, int(number**0.5) + 1) if number % candidate == 0]
+    return small + [number // candidate for candidate in reversed(small) if candidate * candidate != number]
+
+
+def common_divisors(first: int, *others: int) -> list[int]:
+    """The numbers that divide all of them, ascending."""
+    return [candidate for candidate in divisors(first) if all(other % candidate == 0 for other in others)]
+
+
+def nearest(values: list[int], wanted: int, count: int = 3) -> list[int]:
+    """The `count` values closest to the wanted one, ascending."""
+    return sorted(sorted(values, key=lambda value: (abs(value - wanted), value))[:count])
+
+
+def neighbours(number: int, factor: int) -> list[int]:
+    """The multiples of `factor` just below (if positive) and just above a number that is none."""
+    below = number // factor * factor
+    return [multiple for multiple in (below, below + factor) if multiple > 0]
+
+
+def round_up(number: int, factor: int) -> int:
+    """The smallest multiple of `factor` that is not below `number`."""
+    return -(-number // factor) * factor
+
+
+def multiplies_out(plan: Plan) -> bool:
+    """Whether the layout uses exactly the job's GPUs. Rules that build on `data` are silent where it does not."""
+    parallelism = plan.parallelism
+    return parallelism.tensor * parallelism.pipeline * parallelism.context * parallelism.data == plan.hardware.world_size

@@ -1,0 +1,108 @@
+"""Rules over the memory estimate: what does not fit, why, and what would."""
+
+from collections.abc import Iterator
+
+from ftspec.core.finding import Finding, Severity
+from ftspec.core.rule import Rule, declare
+from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
+from ftspec.plan.model import DTYPE_BYTES, Plan
+from ftspec.rules.example import job
+from ftspec.rules.registry import plan_rule
+from ftspec.rules.ways_out import ways_out
+from ftspec.rules.wording import blamed, gibibytes, gigabytes
+
+_FULL_8B = 'from = "meta-llama/Llama-3.1-8B"'
+_PLACES = ("hardware.gpu", "hardware")
+
+DOES_NOT_FIT = declare(
+    "FT401",
+    Severity.ERROR,
+    "the job does not fit into the GPUs' memory",
+    "The fullest GPU needs more than torch can allocate on it: the job dies with an out-of-memory error in its first steps. Full fine-tuning with Adam needs 16 bytes a parameter for its states alone, before any activation.",
+    bad=job(model=_FULL_8B, training="stack = deepspeed", parallelism="zero_stage = 0"),
+    good=job(model=_FULL_8B, training="stack = deepspeed  activation_checkpointing = full", parallelism="zero_stage = 3"),
+)
+BORDERLINE = declare(
+    "FT402",
+    Severity.WARNING,
+    "the job may not fit",
+    "The estimate lies so close to the GPU's memory that its own uncertainty decides: fragmentation, another version of a library or a longer batch may tip it.",
+    "",
+    "",
+)
+FIT_CODES = frozenset({"FT401", "FT403"})
+"""The errors that say that a legal job does not fit; alone, they make exit code 3."""
+
+
+def memory_findings(plan: Plan, estimate: MemoryEstimate) -> list[Finding]:
+    """What the estimate says about fitting: at most one finding."""
+    if estimate.verdict == "fits":
+        return []
+    stage, low, high = estimate.fullest, *estimate.interval_bytes
+    where = f"pipeline stage {stage.pipeline_stage}" if plan.parallelism.pipeline > 1 else "each GPU"
+    needs = f"{where} needs {gibibytes(stage.peak_bytes)} at its peak ({terms_in_a_line(stage)})"
+    usable = f"{plan.hardware.gpu} has {gibibytes(estimate.capacity_bytes)} usable"
+    if estimate.verdict == "borderline":
+        message = f"{needs}, {gibibytes(low)} to {gibibytes(high)} with its uncertainty; {usable}"
+        return [BORDERLINE.finding(message, blamed(plan, *_PLACES), "; ".join(ways_out(plan)))]
+    over = stage.peak_bytes - estimate.capacity_bytes
+    message = f"{needs}; {usable}, {gibibytes(over)} too little{_states_alone(plan)}"
+    return [DOES_NOT_FIT.finding(message, blamed(plan, *_PLACES), "; ".join(ways_out(plan)))]
+
+
+def terms_in_a_line(stage: StageMemory) -> str:
+    """`parameters 13.1 GiB + gradients 13.1 GiB + …`, the terms that weigh something."""
+    shown = [(name, stage.terms.get(name, 0)) for name in TERMS]
+    return " + ".join(f"{name.replace('_', ' ')} {gibibytes(count)}" for name, count in shown if count >= 2**29)
+
+
+def _states_alone(plan: Plan) -> str:
+    """The states of full fine-tuning per parameter and in all."""
+    from ftspec.memory.optimizers import moments
+
+    precision = plan.precision
+    if plan.training.method.kind != "full":
+        return ""
+    parts = {
+        "parameter": DTYPE_BYTES[precision.parameters],
+        "gradient": DTYPE_BYTES[precision.gradients],
+        "fp32 master": 4 if precision.master_parameters == "fp32" else 0,
+        "moments": moments(plan) * DTYPE_BYTES[precision.optimizer_states],
+    }
+    each = sum(parts.values())
+    said = " + ".join(f"{count} {name}" for name, count in parts.items() if count)
+    return f". States alone are {each} bytes a parameter ({said}): {gigabytes(each * plan.model.parameters)} over all GPUs"
+
+
+@plan_rule(
+    "FT403",
+    Severity.ERROR,
+    "what is offloaded does not fit into the host's memory",
+    "Offloaded states live in the node's main memory: for Adam an fp32 copy and two moments, 12 bytes a parameter, divided over the nodes.",
+    bad=job(
+        model=_FULL_8B,
+        hardware='gpu = "H100-SXM5-80GB"  host_memory = 64GB',
+        training="stack = deepspeed  activation_checkpointing = full",
+        parallelism="zero_stage = 3  offload { optimizer = cpu }",
+    ),
+    good=job(
+        model=_FULL_8B,
+        hardware='gpu = "H100-SXM5-80GB"  host_memory = 1TB',
+        training="stack = deepspeed  activation_checkpointing = full",
+        parallelism="zero_stage = 3  offload { optimizer = cpu }",
+    ),
+)
+def offloaded_states_fit_the_host(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Offloaded bytes of a node against host_memory."""
+    layout, hardware = plan.parallelism, plan.hardware
+    host, method = hardware.host_memory_bytes, plan.training.method.kind
+    if host is None or method != "full" or "cpu" not in (layout.offload_optimizer, layout.offload_parameters):
+        return
+    each = 12 * (layout.offload_optimizer == "cpu") + DTYPE_BYTES[plan.precision.parameters] * (layout.offload_parameters == "cpu")
+    needed = plan.model.parameters * each // hardware.nodes
+    if needed > host:
+        yield rule.finding(
+            f"{each} offloaded bytes of {plan.model.parameters:,} parameters are {gigabytes(needed)} on each of {hardware.nodes} nodes; host_memory is {gigabytes(host)}",
+            blamed(plan, "hardware.host_memory"),
+            f"use {-(-plan.model.parameters * each // host)} nodes or more, or offload to nvme",
+        )

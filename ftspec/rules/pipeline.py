@@ -1,0 +1,159 @@
+"""Rules over how the layers lie on pipeline stages."""
+
+from collections.abc import Iterator
+
+from ftspec.catalog.parameters import embedding_parameters, head_parameters, layer_parameters
+from ftspec.core.finding import Finding, Severity
+from ftspec.core.rule import Rule
+from ftspec.plan.model import Plan
+from ftspec.plan.stages import Stage
+from ftspec.rules.arithmetic import divisors, nearest
+from ftspec.rules.example import job
+from ftspec.rules.registry import plan_rule
+from ftspec.rules.wording import billions, blamed, either
+
+_PIPELINE, _VIRTUAL = "parallelism.pipeline", "parallelism.virtual_pipeline"
+_TWO_NODES = 'gpu = "H100-SXM5-80GB"  nodes = 2  gpus_per_node = 8  network = "InfiniBand-NDR"'
+
+
+def _divides(layers: int, pieces: int) -> bool:
+    """Whether the layers divide, by themselves or with embedding and head counted as a layer each."""
+    return layers % pieces == 0 or ((layers + 2) % pieces == 0 and layers > pieces)
+
+
+def _working(plan: Plan, factor: int) -> list[int]:
+    """Degrees of a pipeline axis that divide the layers, where `factor` is the other axis, nearest last."""
+    layers = plan.model.shape.num_hidden_layers
+    return [degree for degree in divisors(layers) + divisors(layers + 2) if _divides(layers, degree * factor)]
+
+
+@plan_rule(
+    "FT220",
+    Severity.ERROR,
+    "there are more pipeline pieces than layers",
+    "Each stage (each chunk of it, with virtual stages) needs a layer.",
+    bad=job(hardware='gpu = "H100-SXM5-80GB"  nodes = 4  gpus_per_node = 8  network = "InfiniBand-NDR"', parallelism="pipeline = 32"),
+    good=job(hardware=_TWO_NODES, training="global_batch_size = 64", parallelism="pipeline = 16"),
+)
+def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """pipeline × virtual_pipeline ≤ layers."""
+    layout, layers = plan.parallelism, plan.model.shape.num_hidden_layers
+    pieces = layout.pipeline * layout.virtual_pipeline
+    if layout.pipeline > 1 and pieces > layers:
+        virtual = f" × virtual_pipeline {layout.virtual_pipeline} = {pieces}" if layout.virtual_pipeline > 1 else ""
+        yield rule.finding(
+            f"pipeline {layout.pipeline}{virtual} is more than the model's {layers} layers",
+            blamed(plan, _PIPELINE, _VIRTUAL),
+            f"write pipeline = {either(nearest(divisors(layers), layout.pipeline))}",
+        )
+
+
+@plan_rule(
+    "FT221",
+    Severity.ERROR,
+    "pipeline parallelism does not divide the layers",
+    "Megatron gives each stage the same number of layers and refuses a degree that does not divide them (validate_args). Only a layout in which embedding and head take the place of one layer each is balanced too.",
+    bad=job(hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = megatron  global_batch_size = 40", parallelism="pipeline = 5"),
+    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4"),
+)
+def pipeline_divides_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Layers by pipeline under Megatron."""
+    layers, pipeline = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline
+    if plan.training.stack != "megatron" or pipeline > layers or _divides(layers, pipeline):
+        return
+    yield rule.finding(
+        f"pipeline = {pipeline} does not divide {layers} layers: stages of {_layers_of(plan.stages)}",
+        blamed(plan, _PIPELINE),
+        f"write pipeline = {either(nearest(_working(plan, 1), pipeline))}",
+    )
+
+
+def _layers_of(stages: tuple[Stage, ...]) -> str:
+    counts = sorted({stage.num_layers for stage in stages}, reverse=True)
+    return " and ".join(str(count) for count in counts)
+
+
+@plan_rule(
+    "FT222",
+    Severity.WARNING,
+    "the stages hold different numbers of layers",
+    "DeepSpeed's pipeline takes an uneven split; the fullest stage sets the pace, and the others wait for it in every micro-batch.",
+    bad=job(hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = deepspeed  global_batch_size = 40", parallelism="pipeline = 5"),
+    good=job(training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4"),
+)
+def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Layers by pipeline where an uneven split runs."""
+    layers, pipeline = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline
+    if plan.training.stack == "megatron" or pipeline > layers or _divides(layers, pipeline):
+        return
+    most = max(stage.num_layers for stage in plan.stages)
+    idle = 1 - layers / (pipeline * most)
+    yield rule.finding(
+        f"pipeline = {pipeline} over {layers} layers makes stages of {_layers_of(plan.stages)}: {idle:.0%} of the GPUs' time is waiting",
+        blamed(plan, _PIPELINE),
+        f"write pipeline = {either(nearest(_working(plan, 1), pipeline))}",
+    )
+
+
+@plan_rule(
+    "FT223",
+    Severity.ERROR,
+    "virtual stages do not divide the layers",
+    "The interleaved schedule cuts the model into pipeline × virtual_pipeline equal pieces (validate_args).",
+    bad=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 3"),
+    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
+)
+def virtual_stages_divide_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Layers by pipeline × virtual_pipeline."""
+    layout, layers = plan.parallelism, plan.model.shape.num_hidden_layers
+    pieces = layout.pipeline * layout.virtual_pipeline
+    if layout.virtual_pipeline == 1 or layout.pipeline == 1 or pieces > layers:
+        return
+    if not _divides(layers, layout.pipeline) or _divides(layers, pieces):
+        return
+    works = [degree for degree in _working(plan, layout.pipeline) if degree * layout.pipeline <= layers]
+    yield rule.finding(
+        f"pipeline {layout.pipeline} × virtual_pipeline {layout.virtual_pipeline} = {pieces} does not divide {layers} layers",
+        blamed(plan, _VIRTUAL, _PIPELINE),
+        f"write virtual_pipeline = {either(nearest(sorted(set(works)), layout.virtual_pipeline))}",
+    )
+
+
+def stage_parameters(plan: Plan, stage: Stage) -> int:
+    """Parameters of a stage before tensor parallelism; a tied head counts where it is computed."""
+    shape = plan.model.shape
+    layers = sum(layer_parameters(shape, layer).total for chunk in stage.chunks for layer in chunk)
+    embedding = embedding_parameters(shape)
+    head = embedding if shape.tie_word_embeddings else head_parameters(shape)
+    return layers + (embedding if stage.embedding else 0) + (head if stage.head else 0)
+
+
+@plan_rule(
+    "FT224",
+    Severity.WARNING,
+    "the ends of the pipeline are heavier than its middle",
+    "The first stage holds the embedding and the last one the head and the loss, beside as many layers as every other. Where stages have few layers that is a large part: the ends run out of memory first, and the last stage slows all others down.",
+    bad=job(hardware=_TWO_NODES, training="global_batch_size = 64", parallelism="pipeline = 16"),
+    good=job(
+        model='from = "meta-llama/Llama-3.2-1B"  vocab_size = 32000',
+        training="global_batch_size = 32",
+        parallelism="pipeline = 4",
+    ),
+)
+def ends_are_as_heavy_as_the_middle(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Parameters of the end stages against the middle ones: a fifth more is worth a word."""
+    if plan.parallelism.pipeline < 3 or any(stage.num_layers == 0 for stage in plan.stages):
+        return
+    ends = [stage_parameters(plan, plan.stages[0]), stage_parameters(plan, plan.stages[-1])]
+    middle = max(stage_parameters(plan, stage) for stage in plan.stages[1:-1])
+    heaviest = max(ends)
+    if heaviest <= 1.2 * middle:
+        return
+    layers = plan.model.shape.num_hidden_layers
+    fewer = [degree for degree in divisors(layers) if degree < plan.parallelism.pipeline]
+    yield rule.finding(
+        f"pipeline = {plan.parallelism.pipeline} over {layers} layers is {plan.stages[1].num_layers} layers a stage ({billions(middle)} parameters), "
+        f"but the ends also hold embedding and head: {billions(heaviest)}, {heaviest / middle - 1:.0%} more",
+        blamed(plan, _PIPELINE),
+        f"write pipeline = {either(fewer[-2:])}, so that the ends weigh less beside the layers",
+    )

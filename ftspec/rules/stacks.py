@@ -1,0 +1,71 @@
+"""The rule over what a stack cannot do. Which stack has what is data: stack_features.json."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ftspec.core.finding import Finding, Severity
+from ftspec.core.rule import Rule
+from ftspec.plan.fields import value_at
+from ftspec.plan.model import Plan
+from ftspec.rules.example import job
+from ftspec.rules.registry import plan_rule
+from ftspec.rules.wording import blamed, either
+
+_UNUSED = (1, False, 0, "none")
+"""Values of a plan field that ask for nothing: degree 1, off, stage 0, no offload."""
+
+
+class Feature(NamedTuple):
+    """Something that some stacks have. `when` lists the values of the plan field that use it; None: any but the idle ones."""
+
+    name: str
+    path: str
+    written_at: str
+    when: tuple[Any, ...] | None
+    stacks: frozenset[str]
+    instead: str
+
+    def used(self, plan: Plan) -> bool:
+        """Whether the plan asks for it."""
+        value = value_at(plan, self.path)
+        return value not in _UNUSED if self.when is None else value in self.when
+
+
+@cache
+def stack_features() -> tuple[Feature, ...]:
+    """The features of the data file, in its order."""
+    rows = json.loads((Path(__file__).parent / "stack_features.json").read_bytes())["features"]
+    return tuple(
+        Feature(
+            name=row["name"],
+            path=row["path"],
+            written_at=row.get("written_at", row["path"]),
+            when=tuple(row["when"]) if "when" in row else None,
+            stacks=frozenset(row["stacks"]),
+            instead=row["instead"],
+        )
+        for row in rows
+    )
+
+
+@plan_rule(
+    "FT260",
+    Severity.ERROR,
+    "the stack has no such feature",
+    "Each stack divides a job in its own ways; what it does not have it refuses or leaves out.",
+    bad=job(training="stack = ddp", parallelism="zero_stage = 3"),
+    good=job(training="stack = fsdp2", precision="parameters = fp32", parallelism="zero_stage = 3"),
+)
+def stack_has_what_is_used(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Every feature that the plan uses, against the stacks that have it."""
+    stack = plan.training.stack
+    for feature in stack_features():
+        if stack not in feature.stacks and feature.used(plan):
+            yield rule.finding(
+                f"{stack} has no {feature.name} ({either(sorted(feature.stacks))} has)",
+                blamed(plan, feature.written_at, "training.stack"),
+                feature.instead,
+            )
