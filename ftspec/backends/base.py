@@ -1,15 +1,16 @@
 """What a backend is: how it says what it emits, where each value comes from, and what it cannot say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from ftspec.core.finding import Finding
+from ftspec.core.record import record
 from ftspec.core.source import Place, Span
 from ftspec.plan.model import Plan, Stack
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Artefact:
     """One file to write.
 
@@ -23,7 +24,7 @@ class Artefact:
     executable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TargetOptions:
     """A `target NAME { … }` block as the backend sees it.
 

@@ -8,8 +8,8 @@ from ftspec.backends.base import Backend, TargetOptions
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
 from ftspec.core.suggest import nearest
-from ftspec.plan.model import Plan, Stack
 from ftspec.plan.codes import STACK_WITHOUT_TARGET
+from ftspec.plan.model import Plan, Stack
 from ftspec.plan.stack import default_stack
 from ftspec.spec.document import Document, TargetBlock
 from ftspec.spec.typed import build

@@ -1,10 +1,11 @@
 """Accelerators, networks and nodes of the catalog."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from ftspec.core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accelerator:
     """One logical device, as a framework sees it.
 
@@ -33,7 +34,7 @@ class Accelerator:
     usable_memory_source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Network:
     """A network between nodes. `port_bandwidth` is the signalling rate of one port in bytes per second
     (NDR: 400 Gb/s = 50e9); `data_bandwidth` what is left for data; `latency_seconds` an estimate.
@@ -48,7 +49,7 @@ class Network:
     confidence: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """A node as sold by a vendor or a cloud: its accelerators and what joins it to the others."""
 

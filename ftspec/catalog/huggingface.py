@@ -1,41 +1,62 @@
-"""A model's shape from a Hugging Face config.json."""
+"""A model from a Hugging Face config.json."""
 
-import json
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
+from ftspec.catalog.config_file import ConfigProblem, read_config_file
+from ftspec.catalog.config_shape import config_shape, known_model_type
 from ftspec.catalog.models import ModelRow
 from ftspec.catalog.parameters import count_parameters
-from ftspec.catalog.shape import ModelShape
+
+__all__ = ["ConfigProblem", "read_config"]
+
+_TEXT_TYPES = {"kimi_k25": "deepseek_v3"}
 
 
-class ConfigProblem(NamedTuple):
-    """Why a config.json cannot be read as a model, and what to do about it."""
+def _text_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of the text decoder: that of a multimodal model is a part of its own."""
+    inner = config.get("text_config")
+    if not isinstance(inner, dict):
+        return dict(config)
+    text = dict(inner)
+    if "tie_word_embeddings" in config:
+        text.setdefault("tie_word_embeddings", config["tie_word_embeddings"])
+    outer = str(config.get("model_type") or "")
+    default = _TEXT_TYPES.get(outer) or (f"{outer}_text" if known_model_type(f"{outer}_text") else outer)
+    text.setdefault("model_type", default)
+    return text
 
-    message: str
-    help: str
+
+def _remark(config: Mapping[str, Any], model_type: str) -> str:
+    if known_model_type(model_type) is None:
+        name = f'model_type "{model_type}" is not known' if model_type else "no model_type is given"
+        return f"{name}: read as a decoder of the Llama kind (RMSNorm, gated MLP, rotary positions)"
+    return "only the text decoder is counted" if isinstance(config.get("text_config"), dict) else ""
 
 
 def read_config(path: str) -> ModelRow | ConfigProblem:
-    """The model that a config.json describes."""
-    try:
-        with open(path, "rb") as file:
-            config = json.load(file)
-    except (OSError, ValueError) as error:
-        return ConfigProblem(str(error), "give the path of a config.json")
-    try:
-        heads = config["num_attention_heads"]
-        shape = ModelShape(
-            num_hidden_layers=config["num_hidden_layers"],
-            hidden_size=config["hidden_size"],
-            intermediate_size=config["intermediate_size"],
-            num_attention_heads=heads,
-            num_key_value_heads=config.get("num_key_value_heads") or heads,
-            head_dim=config.get("head_dim") or config["hidden_size"] // heads,
-            vocab_size=config["vocab_size"],
-            tie_word_embeddings=config.get("tie_word_embeddings", False),
-            max_position_embeddings=config.get("max_position_embeddings", 2048),
-        )
-    except (KeyError, TypeError) as error:
-        return ConfigProblem(f"lacks {error}", "give the model's own config.json")
-    architecture = (config.get("architectures") or [""])[0]
-    return ModelRow(path, "", architecture, config.get("model_type", ""), shape, count_parameters(shape), path, "file")
+    """The model that a config.json describes, by the rules and defaults of its config class in transformers.
+
+    What is read: any architecture of the catalog, a multimodal model's text decoder, and an unknown
+    architecture under the usual names, as a decoder of the Llama kind (the row's `remark` says so).
+    """
+    config = read_config_file(path)
+    if isinstance(config, ConfigProblem):
+        return config
+    text = _text_config(config)
+    model_type = str(text.get("model_type") or "")
+    shape = config_shape(text, model_type)
+    if isinstance(shape, ConfigProblem):
+        return shape
+    architectures = config.get("architectures") or text.get("architectures") or [""]
+    return ModelRow(
+        id=path,
+        family="",
+        architecture=str(architectures[0]),
+        model_type=model_type,
+        shape=shape,
+        parameters=count_parameters(shape),
+        source=path,
+        confidence="file",
+        remark=_remark(config, model_type),
+    )

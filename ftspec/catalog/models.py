@@ -2,35 +2,26 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ftspec.catalog.names import NoMatch, find_model_id, nearest
 from ftspec.catalog.shape import ModelShape
-from ftspec.catalog.shape_parts import (
-    AttentionVariant,
-    CompressedAttentionShape,
-    HyperConnectionShape,
-    IndexerShape,
-    LinearAttentionShape,
-    MambaShape,
-    MlaShape,
-    MoeShape,
-    PerLayerInputShape,
-)
+from ftspec.catalog.shape_json import shape_from_json
+from ftspec.core.record import record
 
 MODELS_FOLDER = Path(__file__).parent / "models"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelRow:
     """One model: its shape, and its exact parameter count (text decoder only, tied weights once).
 
     `architecture` is the repository's class, `model_type` that of the transformers config whose class counts
     the same. `multimodal_parameters` is the count with the vision tower, where there is one. `confidence` says
     how the row is known: file (compared with the cited file), package (defaults of the config class), recalled.
+    `remark` is what the user should know of how the row was read, "" where there is nothing.
     """
 
     id: str
@@ -42,27 +33,7 @@ class ModelRow:
     source: str
     confidence: str
     multimodal_parameters: int | None = None
-
-
-_PARTS = {
-    "moe": MoeShape,
-    "mla": MlaShape,
-    "attention_variant": AttentionVariant,
-    "linear_attention": LinearAttentionShape,
-    "mamba": MambaShape,
-    "indexer": IndexerShape,
-    "compressed_attention": CompressedAttentionShape,
-    "hyper_connections": HyperConnectionShape,
-    "per_layer_input": PerLayerInputShape,
-}
-
-
-def shape_from_json(fields: Mapping[str, Any]) -> ModelShape:
-    """The shape that a row of a data file states; what it leaves out has the default of `ModelShape`."""
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-    for name in values.keys() & _PARTS.keys():
-        values[name] = _PARTS[name](**values[name])
-    return ModelShape(**values)
+    remark: str = ""
 
 
 @cache

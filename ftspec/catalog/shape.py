@@ -4,7 +4,6 @@
 (`ftspec.catalog.shape_parts`), None where a model has none of it.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from ftspec.catalog.shape_parts import (
@@ -18,6 +17,7 @@ from ftspec.catalog.shape_parts import (
     MoeShape,
     PerLayerInputShape,
 )
+from ftspec.core.record import record
 
 __all__ = ["MlaShape", "ModelShape", "MoeShape"]
 
@@ -25,7 +25,7 @@ NormKind = Literal["rmsnorm", "layernorm", "layernorm_nobias", "none"]
 """How many learned vectors a norm has: one, two, one, none."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelShape:
     """A decoder-only language model. Widths in elements; `intermediate_size` is that of the dense MLP (0: none).
 

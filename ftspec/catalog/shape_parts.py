@@ -1,9 +1,9 @@
 """Parts of a shape that only some architectures have."""
 
-from dataclasses import dataclass
+from ftspec.core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoeShape:
     """The experts.
 
@@ -30,7 +30,7 @@ class MoeShape:
     router_scale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MlaShape:
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434). `q_lora_rank` None: queries are not compressed."""
 
@@ -41,7 +41,7 @@ class MlaShape:
     v_head_dim: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttentionVariant:
     """Heads that layers of one kind (`layer_type`) have instead of the shape's own. `value_is_key`: no value matrix."""
 
@@ -54,7 +54,7 @@ class AttentionVariant:
     value_is_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LinearAttentionShape:
     """Gated delta-rule attention (Qwen3-Next), in layers of kind linear_attention."""
 
@@ -65,7 +65,7 @@ class LinearAttentionShape:
     conv_kernel: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MambaShape:
     """Mamba-2 (arXiv 2405.21060), in layers of kind mamba. `bias` is that of the two projections."""
 
@@ -78,7 +78,7 @@ class MambaShape:
     bias: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IndexerShape:
     """The indexer of DeepSeek's sparse attention. One runs in the first `offset` layers, then in each `frequency`-th."""
 
@@ -88,7 +88,7 @@ class IndexerShape:
     offset: int = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompressedAttentionShape:
     """DeepSeek-V4's attention: one shared key-and-value head, compressed beyond a window of recent tokens.
 
@@ -104,14 +104,14 @@ class CompressedAttentionShape:
     heavy_rate: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HyperConnectionShape:
     """Hyper-connections: the residual stream is `streams` streams, mixed before and after each block."""
 
     streams: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PerLayerInputShape:
     """A second token embedding (Gemma 3n and 4) that gives each layer an input of `width`."""
 

@@ -5,7 +5,14 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from ftspec.catalog.load_hardware import accelerator_ids, find_accelerator, find_network, find_node, network_ids, node_ids
+from ftspec.catalog.load_hardware import (
+    accelerator_ids,
+    find_accelerator,
+    find_network,
+    find_node,
+    network_ids,
+    node_ids,
+)
 from ftspec.catalog.models import find_model, model_ids
 from ftspec.catalog.names import NoMatch
 

@@ -1,8 +1,9 @@
 """What a memory estimate says: per pipeline stage the bytes of each term at the stage's peak."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from ftspec.core.record import record
 
 Verdict = Literal["fits", "borderline", "does_not_fit"]
 
@@ -20,7 +21,7 @@ TERMS = (
 """The terms of an estimate, in the order in which they are shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StageMemory:
     """One pipeline stage's most loaded rank at its peak.
 
@@ -36,7 +37,7 @@ class StageMemory:
     peak_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemoryEstimate:
     """The estimate of one job on one stack; the most loaded stage decides."""
 

@@ -1,5 +1,7 @@
 """The cluster: the accelerator's row, how many there are, and what joins the nodes."""
 
+from dataclasses import replace
+
 from ftspec.catalog.hardware import Accelerator, Network
 from ftspec.catalog.load_hardware import find_accelerator, find_network
 from ftspec.catalog.names import NoMatch
@@ -29,13 +31,26 @@ def _resolve_network(written: str | CustomNetwork | None, nodes: int, ledger: Le
     if written is None:
         return ledger.take(path, None, None, "one node needs none" if nodes == 1 else "nothing was said of what joins the nodes")
     ledger.given(path, path)
-    if isinstance(written, CustomNetwork):
+    if isinstance(written, str):
+        return _find_network(written, path, ledger)
+    if written.from_ is None:
         return _custom_network(written)
-    found = find_network(written)
+    row = _find_network(written.from_, f"{path}.from", ledger)
+    return row if row is None or written.bandwidth is None else _with_bandwidth(row, written.bandwidth)
+
+
+def _find_network(name: str, path: str, ledger: Ledger) -> Network | None:
+    found = find_network(name)
     if isinstance(found, NoMatch):
-        report_no_match(ledger, UNKNOWN_NETWORK, path, "network", written, found, "A network can be stated: { kind = infiniband  bandwidth = 400Gbps }")
+        otherwise = "or state it: { kind = infiniband  bandwidth = 400Gbps }"
+        ledger.report(UNKNOWN_NETWORK, path, f'no network "{name}" in the catalog{found.reason}', found.help(otherwise))
         return None
     return found
+
+
+def _with_bandwidth(row: Network, bandwidth: float) -> Network:
+    """A catalog network that is said to have another bandwidth (a rule compares the two)."""
+    return replace(row, port_bandwidth=bandwidth, data_bandwidth=bandwidth * row.data_bandwidth / row.port_bandwidth)
 
 
 def _custom_network(written: CustomNetwork) -> Network:

@@ -5,11 +5,12 @@ Every leaf has an origin under its dotted path (`parallelism.tensor`) in `Plan.o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ftspec.catalog.hardware import Accelerator, Network
 from ftspec.catalog.shape import ModelShape
+from ftspec.core.record import record
 from ftspec.core.source import START, Place, Span
 from ftspec.plan.origin import Origin
 from ftspec.plan.stages import Stage
@@ -22,7 +23,7 @@ DTYPE_BYTES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "in
 """Bytes of one element of a data type."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelPlan:
     """What is trained: its name for people, its shape and its exact parameter count."""
 
@@ -31,7 +32,7 @@ class ModelPlan:
     parameters: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HardwarePlan:
     """The cluster of the job. `usable_memory_bytes` is what torch can allocate from on one GPU."""
 
@@ -47,7 +48,7 @@ class HardwarePlan:
     price_per_gpu_hour: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PrecisionPlan:
     """Data types: of the products, and of each part of the state."""
 
@@ -58,7 +59,7 @@ class PrecisionPlan:
     optimizer_states: Literal["fp32", "bf16", "fp16", "int8"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MethodPlan:
     """The training method. Fields of the other methods hold the value that changes nothing."""
 
@@ -75,7 +76,7 @@ class MethodPlan:
     head: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OptimizerPlan:
     """The optimizer, every setting filled in."""
 
@@ -89,7 +90,7 @@ class OptimizerPlan:
     fused: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SchedulerPlan:
     """The learning-rate schedule. `total_steps` is None where the job's length is open."""
 
@@ -99,7 +100,7 @@ class SchedulerPlan:
     minimum_learning_rate: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TrainingPlan:
     """The method, the batch triple (global = micro × accumulation × data), and what the step computes."""
 
@@ -121,7 +122,7 @@ class TrainingPlan:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParallelismPlan:
     """The layout. world_size = tensor × pipeline × context × data; experts lie inside data × context × tensor."""
 
@@ -140,7 +141,7 @@ class ParallelismPlan:
     schedule: Literal["1f1b", "interleaved", "gpipe"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoragePlan:
     """Storage of the job; None where nothing was said. Rates in bytes per second."""
 
@@ -150,7 +151,7 @@ class StoragePlan:
     checkpoint_every_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """A job with everything decided, for one stack.
 

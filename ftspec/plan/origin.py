@@ -1,14 +1,14 @@
 """Where a plan value came from."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from ftspec.core.record import record
 from ftspec.core.source import Place
 
 OriginKind = Literal["given", "default", "derived", "catalog", "planner"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Origin:
     """Why a plan value is what it is.
 

@@ -18,12 +18,11 @@ def _stored(compute: ComputeType) -> StoredType:
 
 def _default_gradients(stack: Stack, parameters: StoredType, zero_stage: int) -> tuple[StoredType, str]:
     """Sources: megatron/training/arguments.py sets accumulate_allreduce_grads_in_fp32 under bf16;
-    deepspeed/runtime/engine.py `get_data_types` accumulates bf16 in fp32 without ZeRO, else in the model's type.
+    deepspeed/runtime/engine.py `get_data_types` takes the model's type, and `_do_optimizer_sanity_check`
+    refuses another one without ZeRO.
     """
-    if stack in ("megatron", "megatron_deepspeed") and parameters == "bf16":
+    if parameters == "bf16" and (stack == "megatron" or (stack == "megatron_deepspeed" and zero_stage > 0)):
         return "fp32", "Megatron accumulates bf16 gradients in fp32"
-    if stack == "deepspeed" and parameters == "bf16" and zero_stage == 0:
-        return "fp32", "DeepSpeed accumulates bf16 gradients in fp32 without ZeRO"
     return parameters, "the parameters' type"
 
 

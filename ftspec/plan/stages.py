@@ -1,10 +1,11 @@
 """Which layers lie on which pipeline stage."""
 
-from dataclasses import dataclass
 from itertools import accumulate
 
+from ftspec.core.record import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Stage:
     """One pipeline stage: its chunks of layers (one a virtual stage; each a range) and the ends of the model."""
 

@@ -3,6 +3,9 @@
 LLAMA_1B = 'from = "meta-llama/Llama-3.2-1B"'
 """16 layers, 32 heads, 8 key-value heads, hidden size 2,048: small enough to fit anywhere."""
 
+DEEP_LLAMA = 'from = "meta-llama/Llama-3.2-1B"  num_hidden_layers = 32  vocab_size = 32000'
+"""Twice the layers and a small vocabulary: pipeline stages of much the same weight."""
+
 SMALL_MIXTRAL = 'from = "mistralai/Mixtral-8x7B-v0.1"  num_hidden_layers = 2'
 """Two layers of 8 experts."""
 

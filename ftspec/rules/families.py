@@ -16,9 +16,9 @@ from ftspec.rules import (
     offload,
     optimizer,
     pipeline,
+    positions,
     precision,
     schedule,
-    shape,
     stacks,
     storage,
     zero,
@@ -27,7 +27,7 @@ from ftspec.rules.registry import plan_findings
 
 FAMILIES = (
     layout,
-    shape,
+    positions,
     context,
     pipeline,
     schedule,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
-from ftspec.rules.arithmetic import divisors, multiplies_out, nearest, round_up
+from ftspec.rules.arithmetic import common_divisors, divisors, multiplies_out, nearest, round_up
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either, replacing
@@ -64,12 +64,43 @@ def _working_degrees(plan: Plan, model_parallel: int) -> str:
     return f"tensor, pipeline and context must each divide {world:,} GPUs, and so must their product"
 
 
-def _dividing(rule: Rule, plan: Plan, what: str, number: int, why: str) -> Finding:
+def _divided_by_tensor(plan: Plan) -> list[tuple[str, str, int]]:
+    """What tensor parallelism cuts into equal pieces: a key for the rule, words, and the number."""
+    shape = plan.model.shape
+    cut = [("heads", "the attention heads", shape.num_attention_heads), ("hidden", "the hidden size", shape.hidden_size)]
+    if shape.moe is None or shape.moe.first_k_dense_replace > 0 or shape.moe.moe_layer_step > 1:
+        cut.append(("mlp", "the MLP's width", shape.intermediate_size))
+    if shape.moe is not None and shape.moe.shared_intermediate_size:
+        cut.append(("mlp", "the shared experts' width", shape.moe.shared_intermediate_size))
+    return cut
+
+
+def _divides_key_value_heads(plan: Plan, tensor: int) -> bool:
+    shape = plan.model.shape
+    heads = shape.num_key_value_heads
+    return shape.mla is not None or heads % tensor == 0 or tensor % heads == 0
+
+
+def _working_tensors(plan: Plan) -> str:
+    """Degrees that divide all there is to divide, the nearest first choice, inside a node where possible."""
+    numbers = [number for _, _, number in _divided_by_tensor(plan)]
+    works = [degree for degree in common_divisors(*numbers) if _divides_key_value_heads(plan, degree)]
+    inside = [degree for degree in works if plan.hardware.gpus_per_node % degree == 0]
+    return f"write tensor = {either(nearest(inside or works, plan.parallelism.tensor))}"
+
+
+def _not_divided(plan: Plan) -> tuple[str, str, int] | None:
+    """The first thing that tensor does not divide: one degree, one finding."""
     tensor = plan.parallelism.tensor
-    works = nearest(divisors(number), tensor)
-    return rule.finding(
-        f"tensor = {tensor} does not divide {what} ({number:,}): {why}", blamed(plan, _TENSOR), f"write tensor = {either(works)}"
-    )
+    return next((cut for cut in _divided_by_tensor(plan) if cut[2] % tensor), None)
+
+
+def _tensor_finding(rule: Rule, plan: Plan, key: str, why: str) -> Iterator[Finding]:
+    cut = _not_divided(plan)
+    if cut is not None and cut[0] == key:
+        tensor = plan.parallelism.tensor
+        message = f"tensor = {tensor} does not divide {cut[1]} ({cut[2]:,}): {why}"
+        yield rule.finding(message, blamed(plan, _TENSOR), _working_tensors(plan))
 
 
 @plan_rule(
@@ -82,9 +113,7 @@ def _dividing(rule: Rule, plan: Plan, what: str, number: int, why: str) -> Findi
 )
 def tensor_divides_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Attention heads by tensor."""
-    heads = plan.model.shape.num_attention_heads
-    if heads % plan.parallelism.tensor:
-        yield _dividing(rule, plan, "the attention heads", heads, "a head cannot be split between GPUs")
+    yield from _tensor_finding(rule, plan, "heads", "a head cannot be split between GPUs")
 
 
 @plan_rule(
@@ -103,16 +132,11 @@ def tensor_divides_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
 )
 def tensor_divides_key_value_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Key-value heads by tensor, or tensor by them."""
-    shape, tensor = plan.model.shape, plan.parallelism.tensor
-    heads = shape.num_key_value_heads
-    if shape.mla is not None or heads % tensor == 0 or tensor % heads == 0:
-        return
-    works = [degree for degree in divisors(shape.num_attention_heads) if heads % degree == 0 or degree % heads == 0]
-    yield rule.finding(
-        f"tensor = {tensor} neither divides the {heads} key-value heads nor is a multiple of them",
-        blamed(plan, _TENSOR),
-        f"write tensor = {either(nearest(works, tensor))}",
-    )
+    tensor = plan.parallelism.tensor
+    if _not_divided(plan) is None and not _divides_key_value_heads(plan, tensor):
+        heads = plan.model.shape.num_key_value_heads
+        message = f"tensor = {tensor} neither divides the {heads} key-value heads nor is a multiple of them"
+        yield rule.finding(message, blamed(plan, _TENSOR), _working_tensors(plan))
 
 
 @plan_rule(
@@ -146,9 +170,7 @@ def key_value_heads_are_replicated(rule: Rule, plan: Plan) -> Iterator[Finding]:
 )
 def tensor_divides_hidden_size(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Hidden size by tensor."""
-    hidden = plan.model.shape.hidden_size
-    if hidden % plan.parallelism.tensor:
-        yield _dividing(rule, plan, "the hidden size", hidden, "each GPU holds an equal piece of every matrix")
+    yield from _tensor_finding(rule, plan, "hidden", "each GPU holds an equal piece of every matrix")
 
 
 @plan_rule(
@@ -161,12 +183,7 @@ def tensor_divides_hidden_size(rule: Rule, plan: Plan) -> Iterator[Finding]:
 )
 def tensor_divides_mlp_width(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """MLP width by tensor: of the dense layers and of the shared experts."""
-    shape, tensor = plan.model.shape, plan.parallelism.tensor
-    has_dense = shape.moe is None or shape.moe.first_k_dense_replace > 0 or shape.moe.moe_layer_step > 1
-    if has_dense and shape.intermediate_size % tensor:
-        yield _dividing(rule, plan, "the MLP's width", shape.intermediate_size, "each GPU holds an equal piece of it")
-    elif shape.moe is not None and shape.moe.shared_intermediate_size % tensor:
-        yield _dividing(rule, plan, "the shared experts' width", shape.moe.shared_intermediate_size, "each GPU holds an equal piece of it")
+    yield from _tensor_finding(rule, plan, "mlp", "each GPU holds an equal piece of it")
 
 
 def _padding(plan: Plan) -> tuple[int, float]:

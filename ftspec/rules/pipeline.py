@@ -8,7 +8,7 @@ from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
 from ftspec.rules.arithmetic import divisors, nearest
-from ftspec.rules.example import job
+from ftspec.rules.example import DEEP_LLAMA, job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import billions, blamed, either
 
@@ -33,7 +33,7 @@ def _working(plan: Plan, factor: int) -> list[int]:
     "there are more pipeline pieces than layers",
     "Each stage (each chunk of it, with virtual stages) needs a layer.",
     bad=job(hardware='gpu = "H100-SXM5-80GB"  nodes = 4  gpus_per_node = 8  network = "InfiniBand-NDR"', parallelism="pipeline = 32"),
-    good=job(hardware=_TWO_NODES, training="global_batch_size = 64", parallelism="pipeline = 16"),
+    good=job(model=DEEP_LLAMA, training="global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """pipeline × virtual_pipeline ≤ layers."""
@@ -53,8 +53,8 @@ def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.ERROR,
     "pipeline parallelism does not divide the layers",
     "Megatron gives each stage the same number of layers and refuses a degree that does not divide them (validate_args). Only a layout in which embedding and head take the place of one layer each is balanced too.",
-    bad=job(hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = megatron  global_batch_size = 40", parallelism="pipeline = 5"),
-    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4"),
+    bad=job(model=DEEP_LLAMA, hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = megatron  global_batch_size = 40", parallelism="pipeline = 5"),
+    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def pipeline_divides_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers by pipeline under Megatron."""
@@ -78,8 +78,8 @@ def _layers_of(stages: tuple[Stage, ...]) -> str:
     Severity.WARNING,
     "the stages hold different numbers of layers",
     "DeepSpeed's pipeline takes an uneven split; the fullest stage sets the pace, and the others wait for it in every micro-batch.",
-    bad=job(hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = deepspeed  global_batch_size = 40", parallelism="pipeline = 5"),
-    good=job(training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4"),
+    bad=job(model=DEEP_LLAMA, hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = deepspeed  global_batch_size = 40", parallelism="pipeline = 5"),
+    good=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers by pipeline where an uneven split runs."""
@@ -100,8 +100,8 @@ def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.ERROR,
     "virtual stages do not divide the layers",
     "The interleaved schedule cuts the model into pipeline × virtual_pipeline equal pieces (validate_args).",
-    bad=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 3"),
-    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
+    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 3"),
+    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
 )
 def virtual_stages_divide_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers by pipeline × virtual_pipeline."""
@@ -134,11 +134,7 @@ def stage_parameters(plan: Plan, stage: Stage) -> int:
     "the ends of the pipeline are heavier than its middle",
     "The first stage holds the embedding and the last one the head and the loss, beside as many layers as every other. Where stages have few layers that is a large part: the ends run out of memory first, and the last stage slows all others down.",
     bad=job(hardware=_TWO_NODES, training="global_batch_size = 64", parallelism="pipeline = 16"),
-    good=job(
-        model='from = "meta-llama/Llama-3.2-1B"  vocab_size = 32000',
-        training="global_batch_size = 32",
-        parallelism="pipeline = 4",
-    ),
+    good=job(model=DEEP_LLAMA, training="global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def ends_are_as_heavy_as_the_middle(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Parameters of the end stages against the middle ones: a fifth more is worth a word."""

@@ -89,10 +89,11 @@ def _has_16_bit_master(plan: Plan) -> bool:
     good=job(training="stack = fsdp2", precision="parameters = fp32"),
 )
 def updates_are_not_rounded_away(rule: Rule, plan: Plan) -> Iterator[Finding]:
-    """16-bit parameters updated in place, on a stack that does so."""
+    """16-bit parameters updated in place, on a stack that does so; silent where neither stack nor types were chosen yet."""
     trained = plan.training.method.kind in ("full", "partial")
     possible = plan.training.stack not in _KEEPS_MASTER or _has_16_bit_master(plan)
-    if trained and _pure_16_bit(plan) and possible:
+    chosen = any(map(plan.given, ("training.stack", _COMPUTE, _PARAMETERS, _MASTER)))
+    if chosen and trained and _pure_16_bit(plan) and possible:
         dtype = plan.precision.parameters
         bits = {"bf16": "1/256", "fp16": "1/2,048"}[dtype]
         instead = "master_parameters = fp32" if plan.training.stack in _KEEPS_MASTER else "parameters = fp32 (autocast)"

@@ -6,7 +6,7 @@ from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
 from ftspec.rules.arithmetic import neighbours
-from ftspec.rules.example import job
+from ftspec.rules.example import DEEP_LLAMA, job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either
 
@@ -22,7 +22,7 @@ LARGE_BUBBLE = 0.25
     "virtual stages without a pipeline",
     "Virtual stages interleave the chunks of several pipeline stages; with one stage there is nothing to interleave (megatron/core/parallel_state.py).",
     bad=job(training="stack = megatron", parallelism="pipeline = 1  virtual_pipeline = 2"),
-    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
+    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
 )
 def virtual_stages_need_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """virtual_pipeline > 1 with pipeline = 1."""
@@ -40,8 +40,8 @@ def virtual_stages_need_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.ERROR,
     "the schedule contradicts virtual_pipeline",
     "The interleaved schedule is the one with virtual stages; 1f1b and gpipe have none.",
-    bad=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  schedule = interleaved"),
-    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2  schedule = interleaved"),
+    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  schedule = interleaved"),
+    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2  schedule = interleaved"),
 )
 def schedule_agrees_with_virtual_stages(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """schedule = interleaved needs chunks; 1f1b and gpipe have one chunk a stage."""
@@ -62,7 +62,7 @@ def schedule_agrees_with_virtual_stages(rule: Rule, plan: Plan) -> Iterator[Find
     "a schedule without a pipeline",
     "The schedule orders the micro-batches over pipeline stages; with one stage it says nothing.",
     bad=job(training="stack = deepspeed", parallelism="schedule = 1f1b"),
-    good=job(training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  schedule = 1f1b"),
+    good=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  schedule = 1f1b"),
 )
 def schedule_needs_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """A written schedule with pipeline = 1."""
@@ -78,8 +78,8 @@ def schedule_needs_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.WARNING,
     "no stack runs the gpipe schedule",
     "Megatron and DeepSpeed run 1F1B, which keeps at most `pipeline` micro-batches in flight; GPipe keeps all of them and is estimated so.",
-    bad=job(training="stack = megatron  global_batch_size = 16", parallelism="pipeline = 4  schedule = gpipe"),
-    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  schedule = 1f1b"),
+    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 16", parallelism="pipeline = 4  schedule = gpipe"),
+    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  schedule = 1f1b"),
 )
 def gpipe_is_not_run(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """schedule = gpipe."""
@@ -96,8 +96,8 @@ def gpipe_is_not_run(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.ERROR,
     "the interleaved schedule's micro-batches are no multiple of the pipeline",
     "The interleaved schedule runs micro-batches in groups of `pipeline`, and Megatron refuses a group that is not full (megatron/core/pipeline_parallel/schedules.py).",
-    bad=job(training="stack = megatron  global_batch_size = 12", parallelism="pipeline = 4  virtual_pipeline = 2"),
-    good=job(training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
+    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 12", parallelism="pipeline = 4  virtual_pipeline = 2"),
+    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
 )
 def interleaved_groups_are_full(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Micro-batches by pipeline under the interleaved schedule."""
@@ -128,14 +128,14 @@ def bubble_fraction(plan: Plan) -> float:
     Severity.WARNING,
     "the pipeline's bubble is large",
     "A pipeline fills and drains once a step: of every m + p - 1 slots each of p stages idles in p - 1. Many micro-batches a step make that small; with fewer than stages some stages never work side by side.",
-    bad=job(training="global_batch_size = 8", parallelism="pipeline = 4"),
-    good=job(training="global_batch_size = 32", parallelism="pipeline = 4"),
+    bad=job(model=DEEP_LLAMA, training="global_batch_size = 8", parallelism="pipeline = 4"),
+    good=job(model=DEEP_LLAMA, training="global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def bubble_is_small(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Micro-batches against pipeline depth."""
     layout, training = plan.parallelism, plan.training
     bubble, stages, steps = bubble_fraction(plan), layout.pipeline, training.gradient_accumulation_steps
-    if layout.pipeline == 1 or bubble < LARGE_BUBBLE:
+    if layout.pipeline == 1 or layout.pipeline > plan.model.shape.num_hidden_layers or bubble < LARGE_BUBBLE:
         return
     virtual = layout.virtual_pipeline
     work = f"{virtual}·{steps}" if virtual > 1 else f"{steps}"

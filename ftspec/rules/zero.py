@@ -6,7 +6,7 @@ from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
 from ftspec.rules.arithmetic import multiplies_out
-from ftspec.rules.example import job
+from ftspec.rules.example import DEEP_LLAMA, job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, replacing
 
@@ -19,8 +19,8 @@ _SHARDED = {1: "optimizer states", 2: "optimizer states and gradients", 3: "opti
     Severity.ERROR,
     "ZeRO 2 or 3 with a pipeline",
     "A pipeline accumulates gradients over many micro-batches on each stage; ZeRO 2 and 3 would have to reduce and gather in each of them. DeepSpeed refuses the combination when the engine starts (deepspeed/runtime/pipe/engine.py), after the cluster has been allocated.",
-    bad=job(training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  zero_stage = 3"),
-    good=job(training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  zero_stage = 1"),
+    bad=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  zero_stage = 3"),
+    good=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  zero_stage = 1"),
 )
 def no_gradient_sharding_in_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """zero_stage ≥ 2 with pipeline > 1 on DeepSpeed."""

@@ -1,15 +1,15 @@
 """A document: everything that a spec's text says, typed, before anything is resolved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from ftspec.core.record import record
 from ftspec.core.source import Place, Span
 from ftspec.spec.model import Spec
 from ftspec.syntax.tree import Assert, Import, Variant
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TargetBlock:
     """A `target NAME { … }` block.
 
@@ -27,7 +27,7 @@ class TargetBlock:
     places: Mapping[str, Place]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Document:
     """A lowered text. `places` has the place of every key that the user wrote under its dotted spec path
     (`parallelism`, `training.method`, `training.method.rank`); a value set on the command line has the

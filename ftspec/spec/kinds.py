@@ -6,11 +6,11 @@ lowering checks a written value against it and can say what is wrong at its plac
 and exports the JSON Schema from it, and the docs are generated from it.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from ftspec.core.record import record
 from ftspec.core.units import Dimension
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _limit(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number:
     """A number's dimension and limits; `minimum` and `maximum` are inclusive, in base units.
 
@@ -105,7 +105,7 @@ class Number:
         return exported
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """Which strings a field takes: printable ones; `file_name` those that a file or a job may be called by."""
 

@@ -1,21 +1,21 @@
 """Training methods: `method = full | lora { … } | qlora { … } | partial { … }`."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ftspec.core.record import record
 from ftspec.spec.kinds import COUNT, FRACTION, POSITIVE, TEXT, WHOLE, Doc
 
 LoraTargets = Literal["attention", "all_linear"] | tuple[Annotated[str, TEXT], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Full:
     """Every parameter is trained."""
 
     kind: Annotated[Literal["full"], Doc("The method's word.")] = "full"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lora:
     """Low-rank adapters beside frozen weights (Hu et al. 2021)."""
 
@@ -29,7 +29,7 @@ class Lora:
     kind: Annotated[Literal["lora"], Doc("The method's word.")] = "lora"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Qlora:
     """LoRA over 4-bit base weights (Dettmers et al. 2023)."""
 
@@ -47,7 +47,7 @@ class Qlora:
     kind: Annotated[Literal["qlora"], Doc("The method's word.")] = "qlora"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Partial:
     """Only the last layers are trained."""
 

@@ -4,9 +4,10 @@ None means "not written"; the plan's resolution decides what it becomes, and rec
 of fields is the canonical order in which the formatter and the docs list them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
+from ftspec.core.record import record
 from ftspec.spec.kinds import (
     BY_KIND,
     BYTES,
@@ -31,7 +32,7 @@ Stack = Literal["deepspeed", "megatron", "megatron_deepspeed", "fsdp2", "ddp"]
 StorageType = Literal["local", "nfs", "lustre", "gpfs", "weka", "object"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MixtureOfExperts:
     """`model.moe`: the experts of a mixture-of-experts model."""
 
@@ -44,7 +45,7 @@ class MixtureOfExperts:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MultiLatentAttention:
     """`model.mla`: DeepSeek's multi-head latent attention."""
 
@@ -57,7 +58,7 @@ class MultiLatentAttention:
     v_head_dim: Annotated[int | None, COUNT, Doc("Per-head value width.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model:
     """`model`: what is trained, from the catalog, a config.json or stated by its shape."""
 
@@ -80,17 +81,20 @@ class Model:
     mla: Annotated[MultiLatentAttention | None, Doc("Multi-head latent attention.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CustomNetwork:
-    """`hardware.network = { … }`: a network that the catalog lacks."""
+    """`hardware.network = { … }`: a network that the catalog lacks, or one of it with another bandwidth."""
 
+    from_: Annotated[
+        str | None, Doc("Catalog id of the network whose other facts hold, with a bandwidth of its own.")
+    ] = None
     kind: Annotated[
         Literal["infiniband", "roce", "ethernet", "efa", "slingshot", "nvlink"] | None, Doc("The fabric.")
     ] = None
     bandwidth: Annotated[float | None, DATA_RATE, Doc("Of one port, one direction: `400Gbps` or `50GB/s`.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hardware:
     """`hardware`: the GPUs, how they are grouped into nodes, and what joins the nodes."""
 
@@ -107,7 +111,7 @@ class Hardware:
     price_per_gpu_hour: Annotated[float | None, DOLLARS, Doc("US dollars for one GPU for one hour.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Precision:
     """`precision`: the data types of each part of the state. Defaults follow the stack."""
 
@@ -130,7 +134,7 @@ class Precision:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checkpointing:
     """`activation_checkpointing = full { every = 1 }`: which layers are recomputed in the backward pass."""
 
@@ -141,7 +145,7 @@ class Checkpointing:
     every: Annotated[int | None, COUNT, Doc("Layers in one recomputed group (full only). Default 1.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scheduler:
     """`learning_rate_scheduler = cosine { warmup_steps = 100 }`."""
 
@@ -151,14 +155,14 @@ class Scheduler:
     minimum_learning_rate: Annotated[float | None, NON_NEGATIVE, Doc("Where the decay ends. Default 0.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dataset:
     """`training.dataset`: how much there is to train on."""
 
     tokens: Annotated[int | None, TOKENS, Doc("Tokens of one epoch.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Training:
     """`training`: the method, the batch, what is kept of the forward pass, the optimizer and the length."""
 
@@ -197,7 +201,7 @@ class Training:
     seed: Annotated[int | None, WHOLE, Doc("Random seed. Default 1234.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offload:
     """`parallelism.offload`: what is moved out of GPU memory."""
 
@@ -205,7 +209,7 @@ class Offload:
     parameters: Annotated[Literal["none", "cpu", "nvme"] | None, Doc("Parameters (ZeRO 3 only).")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parallelism:
     """`parallelism`: how the job is divided over the GPUs."""
 
@@ -236,14 +240,14 @@ class Parallelism:
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checkpoint:
     """`storage.checkpoint`: how often the job's state is written."""
 
     every: Annotated[float | None, SECONDS, Doc("Time between checkpoints.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Storage:
     """`storage`: where data is read from and checkpoints go."""
 
@@ -253,7 +257,7 @@ class Storage:
     checkpoint: Annotated[Checkpoint | None, Doc("How often checkpoints are written.")] = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spec:
     """A whole spec. Targets, variants and assertions are beside it: see `ftspec.spec.document`."""
 

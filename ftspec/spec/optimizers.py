@@ -1,14 +1,14 @@
 """Optimizers: `optimizer = adamw { learning_rate = 1e-5 }`. One class a family of settings, one word each."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ftspec.core.record import record
 from ftspec.spec.kinds import FRACTION, NON_NEGATIVE, POSITIVE, Doc
 
 OptimizerName = Literal["adamw", "adam", "sgd", "adamw_8bit", "adafactor", "muon", "lion"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OptimizerChoice:
     """The optimizer and its settings. A setting that the optimizer does not have is a finding (rules)."""
 

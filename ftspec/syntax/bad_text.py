@@ -13,6 +13,7 @@ from ftspec.syntax.codes import (
     STRING_NOT_CLOSED,
     UNKNOWN_CHARACTER,
 )
+from ftspec.syntax.token import shortened
 
 _CLOSING_QUOTES = {"'": "'", "`": "`", "“": "”“", "”": "”“", "„": "“”", "‘": "’‘", "’": "’‘", "«": "»", "＂": "＂"}
 _LOOK_ALIKES = {
@@ -108,7 +109,7 @@ def _quotes(rest: str, line: int, column: int) -> BadText:
     finding = FOREIGN_QUOTES.finding(
         'strings stand in straight double quotes: `"…"`',
         span,
-        f"write `{straight}`",
+        f"write `{shortened(straight)}`",
         Fix("use double quotes", (Edit(span, straight),)),
     )
     return BadText(end + 1, "STRING", value, finding)
@@ -160,12 +161,13 @@ def _number(rest: str, line: int, column: int) -> BadText:
     plain = re.sub(r"(?<=[0-9])_(?=[0-9])", "", word)
     span = Span(line, column, line, column + len(word))
     if plain != word and re.fullmatch(r"[0-9]+(\.[0-9]+)?(e[0-9]+)?[A-Za-z]*", plain):
-        fix = Fix(f"write `{plain}`", (Edit(span, plain),))
-        finding = MALFORMED_NUMBER.finding("numbers have no `_` between digits", span, f"write `{plain}`", fix)
+        help = f"write `{shortened(plain)}`"
+        fix = Fix(help, (Edit(span, plain),))
+        finding = MALFORMED_NUMBER.finding("numbers have no `_` between digits", span, help, fix)
         return BadText(len(word), "NUMBER", plain, finding)
     form = "digits with the unit glued to them, as in 16, 0.5, 1e-5 or 80GiB"
-    help = f"write `{word}0` or `{word[:-1]}`" if re.fullmatch(r"[0-9]+\.", word) else f"write {form}"
-    finding = MALFORMED_NUMBER.finding(f"`{word}` is not a number", span, help)
+    help = f"write `{shortened(word)}0`" if re.fullmatch(r"[0-9]+\.", word) else f"write {form}"
+    finding = MALFORMED_NUMBER.finding(f"`{shortened(word)}` is not a number", span, help)
     return BadText(len(word), "NUMBER", "0", finding, guess=True)
 
 

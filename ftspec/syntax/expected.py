@@ -2,7 +2,7 @@
 
 from ftspec.syntax.driver import Driver
 from ftspec.syntax.table import END
-from ftspec.syntax.token import Token
+from ftspec.syntax.token import Token, shortened
 
 _WORDS = {
     "EQUAL": "`=`",
@@ -40,7 +40,7 @@ def expectation(kinds: set[str]) -> str:
 
 def found(token: Token) -> str:
     """A token in words."""
-    return _FOUND.get(token.kind) or f"`{token.text}`"
+    return _FOUND.get(token.kind) or f"`{shortened(token.text)}`"
 
 
 def _one_of(words: list[str]) -> str:

@@ -12,7 +12,7 @@ from ftspec.core.source import Span
 from ftspec.core.units import UNITS
 from ftspec.syntax.codes import FOREIGN_MARK, MALFORMED_NUMBER, NO_VALUE, UNIT_APART
 from ftspec.syntax.table import END
-from ftspec.syntax.token import Token
+from ftspec.syntax.token import Token, shortened
 
 _STATEMENTS = ("LET", "TARGET", "VARIANT", "ASSERT", "IMPORT")
 _AFTER_VALUE = ("RBRACE", "COMMA", END, *_STATEMENTS)
@@ -80,8 +80,9 @@ def mend(tokens: list[Token]) -> tuple[list[Token], list[Finding], bool]:
 def _joined(rule: Rule, message: str, text: str, window: list[Token], length: int) -> Mended:
     """So many tokens as one number."""
     span = window[0].span.to(window[length - 1].span)
-    fix = Fix(f"write `{text}`", (Edit(span, text),))
-    return Mended(length, (Token("NUMBER", text, span),), rule.finding(message, span, f"write `{text}`", fix))
+    help = f"write `{shortened(text)}`"
+    finding = rule.finding(message, span, help, Fix(help, (Edit(span, text),)))
+    return Mended(length, (Token("NUMBER", text, span),), finding)
 
 
 def _glued(first: Token, second: Token) -> bool:
@@ -150,7 +151,9 @@ def _equal(window: list[Token], place: _Place) -> Mended | None:
     if not next_statement and after.kind not in _AFTER_VALUE:
         return None
     span = place.before.span.to(equal.span)
-    finding = NO_VALUE.finding(f"`{place.before.text}` has no value", span, "write the value, or remove the key")
+    finding = NO_VALUE.finding(
+        f"`{shortened(place.before.text)}` has no value", span, "write the value, or remove the key"
+    )
     return Mended(1, (equal, Token("NUMBER", "0", equal.span)), finding, guess=True)
 
 

@@ -6,7 +6,7 @@ from ftspec.core.finding import Edit, Finding, Fix
 from ftspec.core.source import START
 from ftspec.syntax.codes import EMPTY, NO_HEADER, UNKNOWN_VERSION
 from ftspec.syntax.table import END
-from ftspec.syntax.token import Token
+from ftspec.syntax.token import Token, shortened
 
 VERSION = "1"
 _BEGINS_STATEMENT = ("NAME", "STRING", "LET", "TARGET", "VARIANT", "ASSERT", "IMPORT")
@@ -31,7 +31,7 @@ def check_header(tokens: list[Token]) -> Header:
             finding = UNKNOWN_VERSION.finding("`ft` is not followed by a version", first.span, "write `ft 1`")
             return Header(tokens[1:], finding)
         if second.text != VERSION:
-            message = f"version `{second.text}` of the language is not known"
+            message = f"version `{shortened(second.text)}` of the language is not known"
             return Header(
                 [], UNKNOWN_VERSION.finding(message, second.span, f"this ftspec reads version 1: write `ft {VERSION}`")
             )

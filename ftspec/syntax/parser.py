@@ -26,14 +26,18 @@ def parse_partial(text: str) -> tuple[SpecTree | None, list[Finding]]:
     lexed = tokenize(text, table)
     if not lexed.tokens:
         return None, lexed.findings
+    if len(lexed.tokens) == 1 and lexed.findings:
+        return None, lexed.findings
     header = check_header(lexed.tokens)
-    findings = [header.finding, *lexed.findings] if header.finding else lexed.findings
     if not header.tokens:
-        return None, findings[:1]
+        return None, [header.finding] if header.finding else []
+    findings = [header.finding, *lexed.findings] if header.finding else lexed.findings
     tree = _strict(header.tokens, table)
     if tree:
         return tree._replace(complete=not lexed.guessed), findings
-    return _tolerant(header.tokens, table, findings, lexed.guessed)
+    tree, findings = _tolerant(header.tokens, table, findings, lexed.guessed)
+    # A text without header that does not parse either is hardly a spec: what else is wrong is one example.
+    return tree, findings[:2] if header.finding else findings
 
 
 def _strict(tokens: list[Token], table: ParseTable) -> SpecTree | None:
@@ -61,7 +65,7 @@ def _tolerant(
     from ftspec.syntax.recovery import Recovery
 
     mended, habits, unsure = mend(tokens)
-    recovery = Recovery(table, mended)
+    recovery = Recovery(table, mended, [*findings, *habits])
     tree = recovery.run()
-    found = sorted([*findings, *habits, *recovery.findings], key=lambda finding: finding.span)[:MAXIMUM_FINDINGS]
+    found = sorted(recovery.findings, key=lambda finding: finding.span)[:MAXIMUM_FINDINGS]
     return tree and tree._replace(complete=tree.complete and not (guessed or unsure)), found

@@ -2,6 +2,7 @@
 
 from ftspec.core.finding import Edit, Finding, Fix, Related
 from ftspec.core.source import Span
+from ftspec.syntax.brackets import CLOSING, OPENING, indentations, suspect
 from ftspec.syntax.codes import (
     MAXIMUM_DEPTH,
     MAXIMUM_FINDINGS,
@@ -15,11 +16,9 @@ from ftspec.syntax.codes import (
 from ftspec.syntax.driver import Driver
 from ftspec.syntax.expected import acceptable, expectation, found
 from ftspec.syntax.table import END, ParseTable
-from ftspec.syntax.token import Token
+from ftspec.syntax.token import Token, shortened
 from ftspec.syntax.tree import SpecTree
 
-_CLOSING = {"LBRACE": ("RBRACE", "}"), "LSQB": ("RSQB", "]"), "LPAR": ("RPAR", ")")}
-_OPENING = {closing: opening for opening, (closing, _) in _CLOSING.items()}
 _STATEMENTS = ("IMPORT", "LET", "TARGET", "VARIANT", "ASSERT")
 _VALUES = ("NUMBER", "STRING", "NAME", "TRUE", "FALSE", "LSQB", "LPAR", "MINUS", "NOT", "IF")
 _WANTS_VALUE = (
@@ -41,11 +40,12 @@ _WANTS_VALUE = (
 class Recovery:
     """A parse that goes on after mistakes. Every mistake ends with tokens passed or a bracket closed, so it ends."""
 
-    def __init__(self, table: ParseTable, tokens: list[Token]) -> None:
+    def __init__(self, table: ParseTable, tokens: list[Token], findings: list[Finding]) -> None:
+        """`findings` is what is known of the text already; more is added to it."""
         self.driver = Driver(table)
         self.tokens = tokens
         self.index = 0
-        self.findings: list[Finding] = []
+        self.findings = findings
         self.complete = True
         self.ended = False
 
@@ -82,17 +82,17 @@ class Recovery:
     def _unbalanced(self, token: Token, kinds: set[str]) -> bool:
         """A bracket that is not closed, or not opened."""
         opening = self._innermost()
-        closes = token.kind in _OPENING
+        closes = token.kind in OPENING
         if (
             opening
-            and _CLOSING[opening.kind][0] in kinds
+            and CLOSING[opening.kind][0] in kinds
             and (token.kind == END or closes or self._new_line_out(opening, token))
         ):
-            outer = closes and any(each.kind == _OPENING[token.kind] for each in self._open())
+            outer = closes and any(each.kind == OPENING[token.kind] for each in self._open())
             if not closes or outer:
                 self._close(opening)
                 return True
-        if closes and (opening is None or _OPENING[token.kind] != opening.kind):
+        if closes and (opening is None or OPENING[token.kind] != opening.kind):
             self.findings.append(
                 NOT_OPENED.finding(f"nothing is open that `{token.text}` would close", token.span, "remove it")
             )
@@ -102,18 +102,13 @@ class Recovery:
 
     def _close(self, opening: Token) -> None:
         """Put the closing bracket where it is missed."""
-        kind, mark = _CLOSING[opening.kind]
+        kind, mark = CLOSING[opening.kind]
         span = self._behind()
-        if not self.ended and not (self.tokens[self.index].kind == END and self._found_at_end()):
-            self.findings.append(
-                NOT_CLOSED.finding(
-                    f"the `{opening.text}` of line {opening.span.line} is not closed",
-                    span,
-                    f"write `{mark}` here, or where it belongs",
-                    related=(Related("it is opened here", opening.span),),
-                )
-            )
-        self.ended = self.tokens[self.index].kind == END
+        at_end = self.tokens[self.index].kind == END
+        if not (at_end and (self.ended or self._found_at_end())):
+            forgotten = suspect(self.tokens) if at_end and kind == "RBRACE" else None
+            self.findings.append(_not_closed(forgotten or opening, span))
+        self.ended = at_end
         self.complete = False
         self.tokens.insert(self.index, Token(kind, mark, span))
 
@@ -127,10 +122,10 @@ class Recovery:
             self._mend("a value is given with `=`", token.span, "=", Token("EQUAL", "=", token.span), 1)
         elif token.kind == "EQUAL" and "COMPARATOR" in kinds and "EQUAL" not in kinds:
             self._mend("values are compared with `==`", token.span, "==", Token("COMPARATOR", "==", token.span), 1)
-        elif "EQUAL" in kinds and same_line and token.kind in _VALUES:
+        elif "EQUAL" in kinds and same_line and token.kind in _VALUES and self._after() != "EQUAL":
             span = self._behind()
             self._mend(
-                f"`=` is missing between `{before.text}` and its value", span, " =", Token("EQUAL", "=", span), 0
+                f"`=` is missing between {found(before)} and its value", span, " =", Token("EQUAL", "=", span), 0
             )
         elif "COMMA" in kinds and {"RSQB", "RPAR"} & kinds and token.kind in _VALUES and not self._begins_statement():
             span = self._behind()
@@ -161,14 +156,17 @@ class Recovery:
     def _unexpected(self, token: Token, kinds: set[str]) -> Finding:
         before = self.before
         if kinds >= {"EQUAL", "LBRACE"} and before:
-            message = f"`{before.text}` has no value"
-            return NO_VALUE.finding(message, before.span, f"write `{before.text} = …` or `{before.text} {{ … }}`")
+            key = shortened(before.text)
+            if token.kind == "DOT":
+                message = "a key has no dots"
+                return UNEXPECTED.finding(message, token.span, f"write a block: `{key} {{ … }}`")
+            return NO_VALUE.finding(f"`{key}` has no value", before.span, f"write `{key} = …` or `{key} {{ … }}`")
         if token.kind == "COMPARATOR" and "AND" in kinds:
             return UNEXPECTED.finding("comparisons do not chain", token.span, "write `a < b and b < c`")
-        after = f" after {found(before)}" if before else ""
-        return UNEXPECTED.finding(
-            f"{found(token)} cannot stand here", token.span, f"expected {expectation(kinds)}{after}"
-        )
+        expected = f"expected {expectation(kinds)}{f' after {found(before)}' if before else ''}"
+        if token.kind == END:
+            return UNEXPECTED.finding("the text ends in the middle of a statement", token.span, expected)
+        return UNEXPECTED.finding(f"{found(token)} cannot stand here", token.span, expected)
 
     def _go_on(self) -> None:
         """Drop what is half read and pass over tokens to the next statement."""
@@ -179,27 +177,29 @@ class Recovery:
             kind = self.tokens[self.index].kind
             if depth == 0 and (kind == "RBRACE" or self._begins_statement()):
                 return
-            if kind in _CLOSING:
+            if kind in CLOSING:
                 depth += 1
-            elif kind in _OPENING:
+            elif kind in OPENING:
                 depth = max(0, depth - 1)
             self.index += 1
 
     def _begins_statement(self) -> bool:
-        token, after = self.tokens[self.index], self.tokens[self.index + 1 : self.index + 2]
-        if token.kind in _STATEMENTS:
+        kind, before = self.tokens[self.index].kind, self.before
+        if kind in _STATEMENTS:
             return True
-        if token.kind not in ("NAME", "STRING") or not after:
+        if kind not in ("NAME", "STRING"):
             return False
-        before = self.before
-        if after[0].kind == "EQUAL":
-            return True
-        return after[0].kind == "LBRACE" and (before is None or before.kind not in _WANTS_VALUE)
+        wants_value = before is not None and before.kind in _WANTS_VALUE
+        return self._after() == "EQUAL" or (self._after() == "LBRACE" and not wants_value)
+
+    def _after(self) -> str:
+        """The kind of the token after the one that is looked at."""
+        return self.tokens[min(self.index + 1, len(self.tokens) - 1)].kind
 
     def _open(self) -> list[Token]:
         """The opening brackets that are not closed, outermost first."""
         values = self.driver.values
-        return [value for value in values if isinstance(value, Token) and value.kind in _CLOSING]
+        return [value for value in values if isinstance(value, Token) and value.kind in CLOSING]
 
     def _innermost(self) -> Token | None:
         return next(iter(reversed(self._open())), None)
@@ -209,18 +209,24 @@ class Recovery:
         before = self.before
         if token.kind not in _STATEMENTS or before is None or before.span.end_line == token.span.line:
             return False
-        return opening.span.line < token.span.line and token.span.column <= self._indentation(opening.span.line)
-
-    def _indentation(self, line: int) -> int:
-        """The column of a line's first token."""
-        return min(token.span.column for token in self.tokens if token.span.line == line)
+        return opening.span.line < token.span.line and token.span.column <= indentations(self.tokens)[opening.span.line]
 
     def _found_at_end(self) -> bool:
-        """Whether the last finding speaks of the end of the text already."""
-        return bool(self.findings) and self.findings[-1].span[2:4] >= self._behind()[2:4]
+        """Whether a finding speaks of the end of the text already."""
+        return any(finding.span[2:4] >= self._behind()[2:4] for finding in self.findings)
 
     def _behind(self) -> Span:
         """The empty place behind the last token."""
         before = self.before
         line, column = (before.span.end_line, before.span.end_column) if before else (1, 1)
         return Span(line, column, line, column)
+
+
+def _not_closed(opening: Token, span: Span) -> Finding:
+    mark = CLOSING[opening.kind][1]
+    return NOT_CLOSED.finding(
+        f"the `{opening.text}` of line {opening.span.line} is not closed",
+        span,
+        f"write `{mark}` here, or where it belongs",
+        related=(Related("it is opened here", opening.span),),
+    )

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from ftspec.core.source import Span
 
+_LONGEST_QUOTE = 40
+
 
 class Token(NamedTuple):
     """A terminal. `kind` is its name in the grammar; `text` is what was written, of a string its value."""
@@ -11,3 +13,8 @@ class Token(NamedTuple):
     kind: str
     text: str
     span: Span
+
+
+def shortened(text: str) -> str:
+    """A text as a message quotes it: no message is a page long."""
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"

@@ -35,11 +35,9 @@ MAPPED: dict[str, str] = {
     "training.optimizer.momentum": "optimizer.params.momentum",
     "training.optimizer.fused": "optimizer.params.torch_adam optimizer.params.foreach",
     "training.scheduler.kind": "scheduler.type",
-    "training.scheduler.warmup_steps": (
-        "scheduler.params.warmup_num_steps scheduler.params.warmup_min_lr scheduler.params.warmup_min_ratio"
-    ),
+    "training.scheduler.warmup_steps": "scheduler.params.warmup_num_steps scheduler.params.warmup_min_ratio",
     "training.scheduler.total_steps": "scheduler.params.total_num_steps",
-    "training.scheduler.minimum_learning_rate": "scheduler.params.cos_min_ratio",
+    "training.scheduler.minimum_learning_rate": "scheduler.params.cos_min_ratio scheduler.params.warmup_min_lr",
     "training.activation_checkpointing": (
         "activation_checkpointing.number_checkpoints pipeline.activation_checkpoint_interval"
     ),

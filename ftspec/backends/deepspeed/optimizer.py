@@ -7,6 +7,8 @@ from ftspec.plan.model import OptimizerPlan, Plan
 _PATH = "training.optimizer"
 _PARAMS = "optimizer.params"
 _TYPES = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "adafactor": "Adafactor", "muon": "Muon", "lion": "Lion"}
+_SCHEDULES = {"constant": "WarmupLR", "linear": "WarmupDecayLR", "cosine": "WarmupCosineLR"}
+_SCHEDULE = "scheduler.params"
 UNTESTED = frozenset({"sgd", "adafactor", "adamw_8bit"})
 """Optimizers that ZeRO runs only when told so (deepspeed/runtime/zero/utils.py, ZERO_SUPPORTED_OPTIMIZERS)."""
 
@@ -67,33 +69,35 @@ def _offloaded_states(plan: Plan) -> list[Setting]:
 
 
 def scheduler_settings(plan: Plan) -> list[Setting]:
-    """`scheduler`; nothing for a constant rate without warm-up.
+    """`scheduler`; nothing for a constant rate without warm-up (deepspeed/runtime/lr_schedules.py).
 
-    Without warm-up DeepSpeed's decaying schedules begin at the peak (`warmup_min_lr` = `warmup_max_lr`, or a
-    `warmup_min_ratio` of 1), as they always warm up for two steps at least (deepspeed/runtime/lr_schedules.py).
+    WarmupDecayLR rises from and falls to `warmup_min_lr`, so a floor is also where the warm-up begins.
+    Without warm-up a cosine schedule begins at the peak (`warmup_min_ratio` 1).
     """
     schedule, path = plan.training.scheduler, "training.scheduler"
-    peak, warm = plan.training.optimizer.learning_rate, schedule.warmup_steps > 0
-    if schedule.kind == "constant" and not warm:
+    if schedule.kind == "constant" and schedule.warmup_steps == 0:
         return []
-    params = "scheduler.params"
-    steps = [
-        Setting(f"{params}.warmup_num_steps", max(1, schedule.warmup_steps), f"{path}.warmup_steps"),
-        constant(f"{params}.warmup_type", "linear", "warm-up is linear"),
-    ]
-    total = Setting(f"{params}.total_num_steps", schedule.total_steps, f"{path}.total_steps")
+    settings = [Setting("scheduler.type", _SCHEDULES[schedule.kind], f"{path}.kind")]
+    if schedule.kind != "constant":
+        settings.append(Setting(f"{_SCHEDULE}.total_num_steps", schedule.total_steps, f"{path}.total_steps"))
+    warmup = Setting(f"{_SCHEDULE}.warmup_num_steps", max(1, schedule.warmup_steps), f"{path}.warmup_steps")
+    shape = constant(f"{_SCHEDULE}.warmup_type", "linear", "warm-up is linear")
+    return [*settings, warmup, shape, *_rates(plan)]
+
+
+def _rates(plan: Plan) -> list[Setting]:
+    """Where the schedule begins, peaks and ends."""
+    schedule, path = plan.training.scheduler, "training.scheduler"
+    peak = plan.training.optimizer.learning_rate
     if schedule.kind == "cosine":
+        start = 0.0 if schedule.warmup_steps else 1.0
+        floor = schedule.minimum_learning_rate / peak
         return [
-            Setting("scheduler.type", "WarmupCosineLR", f"{path}.kind"),
-            total,
-            Setting(f"{params}.warmup_min_ratio", 0.0 if warm else 1.0, f"{path}.warmup_steps"),
-            *steps,
-            Setting(f"{params}.cos_min_ratio", schedule.minimum_learning_rate / peak, f"{path}.minimum_learning_rate"),
+            Setting(f"{_SCHEDULE}.warmup_min_ratio", start, f"{path}.warmup_steps"),
+            Setting(f"{_SCHEDULE}.cos_min_ratio", floor, f"{path}.minimum_learning_rate"),
         ]
-    rates = [
-        Setting(f"{params}.warmup_min_lr", 0.0 if warm else peak, f"{path}.warmup_steps"),
-        Setting(f"{params}.warmup_max_lr", peak, f"{_PATH}.learning_rate"),
+    floor = schedule.minimum_learning_rate if schedule.kind == "linear" else 0.0
+    return [
+        Setting(f"{_SCHEDULE}.warmup_min_lr", floor, f"{path}.minimum_learning_rate"),
+        Setting(f"{_SCHEDULE}.warmup_max_lr", peak, f"{_PATH}.learning_rate"),
     ]
-    if schedule.kind == "constant":
-        return [Setting("scheduler.type", "WarmupLR", f"{path}.kind"), *rates, *steps]
-    return [Setting("scheduler.type", "WarmupDecayLR", f"{path}.kind"), total, *rates, *steps]

@@ -1,12 +1,12 @@
 """Options of `target deepspeed { … }` that are not keys of DeepSpeed's file under another name."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
+from ftspec.core.record import record
 from ftspec.spec.kinds import Doc
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeepSpeedOptions:
     """`target deepspeed`: what the plan does not know and the file needs. Everything else goes through `raw`."""
 

@@ -6,7 +6,7 @@ from ftspec.backends.deepspeed.settings import Setting, constant
 from ftspec.plan.model import Plan, StorageDevice
 
 _ZERO = "zero_optimization"
-_SHARED = ("contiguous_gradients", "reduce_scatter", "reduce_bucket_size")
+_SHARED = ("contiguous_gradients", "reduce_bucket_size")
 _GATHERING = ("allgather_partitions", "allgather_bucket_size")
 _STAGE_3 = (
     "sub_group_size",
@@ -24,6 +24,7 @@ def zero_settings(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:
     if stage == 0:
         return settings
     settings += [default_setting(f"{_ZERO}.{name}") for name in _SHARED]
+    settings.append(_reduce_scatter(plan))
     settings.append(constant(f"{_ZERO}.overlap_comm", stage == 3, "DeepSpeed's own choice at this stage, stated"))
     if stage < 3:
         settings += [default_setting(f"{_ZERO}.{name}") for name in _GATHERING]
@@ -37,6 +38,14 @@ def zero_settings(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:
             )
         )
     return settings + _offload(plan, options)
+
+
+def _reduce_scatter(plan: Plan) -> Setting:
+    """Muon at stage 3 needs whole gradients (deepspeed/runtime/zero/stage3.py, `DeepSpeedZeroOptimizer_Stage3.__init__`)."""
+    key = f"{_ZERO}.reduce_scatter"
+    if plan.training.optimizer.kind == "muon" and plan.parallelism.zero_stage == 3:
+        return constant(key, False, "Muon at stage 3 refuses reduce-scatter")
+    return default_setting(key)
 
 
 def _offload(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:

@@ -15,7 +15,8 @@ LOCAL_NEEDS_ONE_GPU = declare(
     "FT700",
     Severity.ERROR,
     "launcher local with more than one GPU",
-    "`launcher = local` starts one Python process; a job on several GPUs needs one process for each, which torchrun or Slurm starts.",
+    "`launcher = local` starts one Python process; a job on several GPUs needs one process for each, which torchrun "
+    "or Slurm starts.",
     _JOB + "target hydra { launcher = local }\n",
     _JOB + "target hydra { launcher = torchrun }\n",
 )
@@ -23,8 +24,9 @@ RAW_KEY_TAKEN = declare(
     "FT701",
     Severity.ERROR,
     "a raw key that the config tree uses itself",
-    "Raw keys are merged into config.yaml beside the config groups. One with a group's name would override what the spec says, or be "
-    "overridden by it, depending on the order of the defaults list; and the defaults list itself selects the groups.",
+    "Raw keys are merged into config.yaml beside the config groups. One with a group's name would override what the "
+    "spec says, or be overridden by it, depending on the order of the defaults list; and that list itself selects the "
+    "groups.",
     _JOB + "target hydra { raw { training { log_every = 10 } } }\n",
     _JOB + "target hydra { raw { logging { every = 10 } } }\n",
 )
@@ -32,8 +34,8 @@ BAD_INTERPOLATION = declare(
     "FT702",
     Severity.ERROR,
     "a raw string that OmegaConf cannot read",
-    "In raw strings `${…}` is an OmegaConf interpolation, so that they may refer to other keys. One that does not parse makes Hydra fail "
-    "when it composes the config. A literal `${` is written `\\${`.",
+    "In raw strings `${…}` is an OmegaConf interpolation, so that they may refer to other keys. One that does not parse "
+    "makes Hydra fail when it composes the config. A literal `${` is written `\\${`.",
     _JOB + 'target hydra { raw { run { folder = "out/${name" } } }\n',
     _JOB + 'target hydra { raw { run { folder = "out/${name}" } } }\n',
 )
@@ -49,32 +51,8 @@ UNKNOWN_HYDRA_SETTING = declare(
     "FT704",
     Severity.ERROR,
     "raw hydra settings that Hydra does not have",
-    "`raw { hydra { … } }` configures Hydra itself, which refuses keys and types that its own schema (hydra.conf.HydraConf) lacks.",
+    "`raw { hydra { … } }` configures Hydra itself, which refuses keys and types that its own schema "
+    "(hydra.conf.HydraConf) lacks.",
     _JOB + 'target hydra { raw { hydra { run { dirr = "out" } } } }\n',
     _JOB + 'target hydra { raw { hydra { run { dir = "out" } } } }\n',
-)
-DERIVED_OVERRIDDEN = declare(
-    "FT705",
-    Severity.ERROR,
-    "an override of a value that follows from others",
-    "The value is computed from the others whenever the config is composed; setting it would make the config contradict itself.",
-    "",
-    "",
-)
-BAD_CONFIG = declare(
-    "FT706",
-    Severity.ERROR,
-    "a composed config that is none of ours",
-    "The composed config has to fit schemas/hydra.schema.json: its keys are those of the spec, and keys of your own are listed under "
-    "`target hydra { raw { … } }`.",
-    "",
-    "",
-)
-UNRESOLVED = declare(
-    "FT707",
-    Severity.ERROR,
-    "an interpolation that does not resolve",
-    "A value of the composed config refers to a key, a variable or a resolver that is not there.",
-    "",
-    "",
 )

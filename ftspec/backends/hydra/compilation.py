@@ -24,7 +24,10 @@ _NOTES = {
 
 
 def compile_tree(plan: Plan, target: TargetOptions) -> list[Artefact]:
-    """The files: config.yaml, one option of each group, and every launcher. Raises ValueError if they break our schema."""
+    """The files: config.yaml, one option of each group, and every launcher.
+
+    Raises ValueError if they break our schema, which is a fault of ours.
+    """
     options: HydraOptions = target.options
     chosen = options.launcher or Torchrun()
     groups = plan_groups(plan)

@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 
 _SAME = (
-    "hardware.gpu hardware.nodes hardware.gpus_per_node hardware.world_size hardware.network hardware.price_per_gpu_hour "
-    "precision.compute precision.parameters precision.master_parameters precision.gradients precision.optimizer_states "
-    "training.stack training.method.kind training.method.rank training.method.alpha training.method.dropout "
-    "training.method.targets training.method.adapter_dtype training.method.quantization training.method.double_quantization "
+    "hardware.gpu hardware.nodes hardware.gpus_per_node hardware.world_size hardware.network "
+    "hardware.price_per_gpu_hour precision.compute precision.parameters precision.master_parameters "
+    "precision.gradients precision.optimizer_states training.stack training.method.kind "
+    "training.method.rank training.method.alpha training.method.dropout training.method.targets "
+    "training.method.adapter_dtype training.method.quantization training.method.double_quantization "
     "training.method.last_layers training.method.embeddings training.method.head training.sequence_length "
-    "training.micro_batch_size training.global_batch_size training.gradient_accumulation_steps training.attention "
-    "training.loss training.optimizer.kind training.optimizer.learning_rate training.optimizer.weight_decay "
-    "training.optimizer.beta1 training.optimizer.beta2 training.optimizer.epsilon training.optimizer.momentum "
-    "training.optimizer.fused training.gradient_clipping training.tokens training.steps training.seed "
-    "parallelism.tensor parallelism.pipeline parallelism.virtual_pipeline parallelism.data parallelism.context "
+    "training.micro_batch_size training.global_batch_size training.gradient_accumulation_steps "
+    "training.attention training.loss training.optimizer.kind training.optimizer.learning_rate "
+    "training.optimizer.weight_decay training.optimizer.beta1 training.optimizer.beta2 "
+    "training.optimizer.epsilon training.optimizer.momentum training.optimizer.fused "
+    "training.gradient_clipping training.tokens training.steps training.seed parallelism.tensor "
+    "parallelism.pipeline parallelism.virtual_pipeline parallelism.data parallelism.context "
     "parallelism.expert parallelism.expert_tensor parallelism.zero_stage parallelism.sequence_parallel "
-    "parallelism.distributed_optimizer parallelism.schedule storage.kind storage.read_bandwidth storage.write_bandwidth "
-    "name model.parameters"
+    "parallelism.distributed_optimizer parallelism.schedule storage.kind storage.read_bandwidth "
+    "storage.write_bandwidth name model.parameters"
 )
 
 MAPPED: Mapping[str, str] = {

@@ -122,7 +122,7 @@ _TORCHRUN_ARGUMENTS = (
 
 
 def _in_shell(head: str) -> list[str]:
-    """torchrun under a shell that knows the first node only when it runs; its other arguments pass through untouched."""
+    """torchrun under a shell that knows the first node only when it runs; the other arguments pass through."""
     return [
         "bash",
         "-c",

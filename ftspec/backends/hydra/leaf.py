@@ -1,6 +1,6 @@
 """A value of the tree, and whether it is an input, a default or follows from other values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 
@@ -42,9 +42,9 @@ def plain(group: Group) -> dict[str, Any]:
     return {key: value.value if isinstance(value, Leaf) else plain(value) for key, value in group.items()}
 
 
-def put(target: dict[str, Any], path: str, value: Any) -> None:
-    """Set a dotted key of nested dicts, making the dicts on the way."""
-    *parents, last = path.split(".")
+def put(target: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set a key of nested dicts, making the dicts on the way."""
+    *parents, last = path
     for parent in parents:
         target = target.setdefault(parent, {})
     target[last] = value

@@ -1,8 +1,8 @@
 """What `target hydra { … }` may say: who launches the job, and the script that is launched."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ftspec.core.record import record
 from ftspec.spec.kinds import SECONDS, TEXT, Doc, Number
 
 PORT = Number(minimum=1, maximum=65535, whole=True)
@@ -10,7 +10,7 @@ PORT = Number(minimum=1, maximum=65535, whole=True)
 _PORT = Doc("Port of the rendezvous on the first node. Default 29500, torchrun's own.")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Torchrun:
     """One `torchrun` line, run on every node."""
 
@@ -23,7 +23,7 @@ class Torchrun:
     kind: Annotated[Literal["torchrun"], Doc("The launcher's word.")] = "torchrun"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Slurm:
     """One `sbatch` line that starts torchrun on every node of the allocation."""
 
@@ -35,7 +35,7 @@ class Slurm:
     kind: Annotated[Literal["slurm"], Doc("The launcher's word.")] = "slurm"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Local:
     """One `python` process on one GPU."""
 
@@ -45,7 +45,7 @@ class Local:
 Launcher = Torchrun | Slurm | Local
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HydraOptions:
     """The options of the target."""
 

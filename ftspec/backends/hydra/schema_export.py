@@ -120,7 +120,7 @@ def export_schema() -> dict[str, Any]:
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A composed Hydra config of ftspec, resolved, without the keys of raw and the tables of derived values",
+        "title": "A composed Hydra config of ftspec: resolved, without raw keys and tables of derived values",
         "type": "object",
         "properties": {"name": {"type": "string", "minLength": 1}, **groups},
         "required": ["name", *(group for group in groups if group != "storage")],

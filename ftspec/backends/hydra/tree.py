@@ -60,7 +60,7 @@ def file_content(name: str, group: Group, resolved: Mapping[str, Any]) -> tuple[
     for path, leaf in leaves(group):
         origins[path] = leaf.origin
         if not leaf.derived:
-            put(content, path, config_text(leaf.value))
+            put(content, path.split("."), config_text(leaf.value))
             continue
         block = _block_name(name, path, leaf)
         value = config_text(leaf.value) if leaf.text is None else leaf.text
@@ -68,13 +68,13 @@ def file_content(name: str, group: Group, resolved: Mapping[str, Any]) -> tuple[
         where = f"{name}.{DERIVED}.{block}"
         if not leaf.follows:
             table.setdefault(block, {})[flat] = value
-            put(content, path, f"${{{where}.{flat}}}")
+            put(content, path.split("."), f"${{{where}.{flat}}}")
             origins[f"{DERIVED}.{block}.{flat}"] = leaf.origin
             continue
         live, now = _key(leaf, resolved)
         rows = table.setdefault(block, {"follows": live, TABLE: {now: {}}})
         rows[TABLE][now][flat] = value
-        put(content, path, f"${{{where}.{TABLE}[${{{where}.follows}}].{flat}}}")
+        put(content, path.split("."), f"${{{where}.{TABLE}[${{{where}.follows}}].{flat}}}")
         origins[f"{DERIVED}.{block}.follows"] = "constant: the values that the table is for"
         origins[f"{DERIVED}.{block}.{TABLE}.{now}.{flat}"] = leaf.origin
     return ({**content, DERIVED: table} if table else content), origins
@@ -96,5 +96,5 @@ def default_values(groups: Mapping[str, Group]) -> dict[str, Any]:
     for name, group in groups.items():
         for path, leaf in leaves(group):
             if leaf.default and leaf.value is not None:
-                put(defaults, f"{name}.{path}", leaf.value)
+                put(defaults, (name, *path.split(".")), leaf.value)
     return defaults

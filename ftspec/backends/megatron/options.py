@@ -1,12 +1,12 @@
 """The options of `target megatron { … }`."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
+from ftspec.core.record import record
 from ftspec.spec.kinds import COUNT, Doc
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MegatronOptions:
     """What Megatron-LM needs to know beyond the plan."""
 

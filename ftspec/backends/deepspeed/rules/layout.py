@@ -12,8 +12,7 @@ from ftspec.rules.example import SMALL_MIXTRAL, job
 from ftspec.rules.wording import blamed, replacing
 
 _TENSOR, _CONTEXT = "parallelism.tensor", "parallelism.context"
-_EXPERT_TENSOR, _SCHEDULE = "parallelism.expert_tensor", "parallelism.schedule"
-_SEQUENCE, _VIRTUAL = "parallelism.sequence_parallel", "parallelism.virtual_pipeline"
+_EXPERT_TENSOR = "parallelism.expert_tensor"
 
 
 @deepspeed_rule(
@@ -46,76 +45,17 @@ def autotp_below_stage_3(rule: Rule, plan: Plan, target: TargetOptions) -> Itera
     good=job(parallelism="context = 2  zero_stage = 1") + TARGET,
 )
 def ulysses_stands_alone(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """context > 1 under DeepSpeed needs tensor = pipeline = 1 and divisible heads."""
+    """context > 1 under DeepSpeed needs tensor = pipeline = 1."""
     if not uses_ulysses(plan):
         return
-    layout, heads = plan.parallelism, plan.model.shape.num_attention_heads
-    span = blamed(plan, _CONTEXT)
+    layout, span = plan.parallelism, blamed(plan, _CONTEXT)
     if layout.tensor > 1 or layout.pipeline > 1:
         other = f"tensor = {layout.tensor}" if layout.tensor > 1 else f"pipeline = {layout.pipeline}"
         message = f"DeepSpeed's sequence parallelism (context = {layout.context}) does not go with {other}"
         yield rule.finding(message, span, "write tensor = 1 and pipeline = 1, or training.stack = megatron_deepspeed")
-    if heads % layout.context:
-        working = [degree for degree in range(1, heads + 1) if heads % degree == 0 and degree <= layout.context]
-        message = (
-            f"context = {layout.context} does not divide the {heads} attention heads, which DeepSpeed's "
-            "sequence parallelism shares out"
-        )
-        yield rule.finding(message, span, f"write context = {working[-1]}")
     if layout.expert > 1 and layout.zero_stage == 3:
         message = "DeepSpeed's expert parallelism with ZeRO 3 does not go with its sequence parallelism"
         yield rule.finding(message, span, "write zero_stage = 2, or context = 1")
-
-
-@deepspeed_rule(
-    "FT552",
-    Severity.ERROR,
-    "AutoTP does not shard norms along the sequence",
-    "Sequence parallelism in the tensor group is a property of Megatron's layers. DeepSpeed's AutoTP "
-    "replicates the activations between them.",
-    bad=job(parallelism="tensor = 2  sequence_parallel = true  zero_stage = 1") + TARGET,
-    good=job(parallelism="tensor = 2  zero_stage = 1") + TARGET,
-)
-def autotp_has_no_sequence_parallelism(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """sequence_parallel needs Megatron's layers."""
-    if plan.parallelism.sequence_parallel and shards_layers_itself(plan):
-        help = "write sequence_parallel = false, or training.stack = megatron_deepspeed"
-        yield rule.finding(
-            "DeepSpeed's AutoTP has no sequence parallelism",
-            blamed(plan, _SEQUENCE),
-            help,
-            replacing(plan, _SEQUENCE, "false"),
-        )
-
-
-@deepspeed_rule(
-    "FT553",
-    Severity.ERROR,
-    "DeepSpeed's pipeline engine has one schedule",
-    "PipelineEngine runs 1F1B over one chunk of layers a stage (deepspeed/runtime/pipe/schedule.py, `TrainSchedule`).",
-    bad=job(training="global_batch_size = 64", parallelism="pipeline = 2  virtual_pipeline = 2") + TARGET,
-    good=job(training="global_batch_size = 64", parallelism="pipeline = 2") + TARGET,
-)
-def pipeline_runs_1f1b(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """One chunk a stage, 1F1B."""
-    layout = plan.parallelism
-    if layout.pipeline == 1:
-        return
-    if layout.virtual_pipeline > 1:
-        message = (
-            f"DeepSpeed's pipeline engine cannot interleave virtual_pipeline = {layout.virtual_pipeline} chunks a stage"
-        )
-        yield rule.finding(
-            message,
-            blamed(plan, _VIRTUAL),
-            "write virtual_pipeline = 1, or target megatron alone",
-            replacing(plan, _VIRTUAL, 1),
-        )
-    elif layout.schedule != "1f1b":
-        message = f"DeepSpeed's pipeline engine runs 1f1b, not {layout.schedule}"
-        yield rule.finding(
-            message, blamed(plan, _SCHEDULE), "write schedule = 1f1b", replacing(plan, _SCHEDULE, "1f1b")
-        )
 
 
 @deepspeed_rule(
@@ -174,19 +114,3 @@ def script_divides_the_layers(rule: Rule, plan: Plan, target: TargetOptions) -> 
             blamed(plan, _TENSOR),
             f"build the PipelineModule with topology={topology}, from layers such as Megatron's",
         )
-
-
-@deepspeed_rule(
-    "FT556",
-    Severity.WARNING,
-    "the distributed optimizer is Megatron's",
-    "DeepSpeed shards optimizer states with ZeRO; its file has no other switch for it.",
-    bad=job(parallelism="distributed_optimizer = true  zero_stage = 1") + TARGET,
-    good=job(parallelism="zero_stage = 1") + TARGET,
-)
-def zero_is_the_distributed_optimizer(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """distributed_optimizer says nothing to DeepSpeed."""
-    path = "parallelism.distributed_optimizer"
-    if plan.training.stack == "deepspeed" and plan.given(path) and plan.parallelism.distributed_optimizer:
-        message = "distributed_optimizer says nothing to DeepSpeed, which shards optimizer states with zero_stage"
-        yield rule.finding(message, blamed(plan, path), "leave it out; zero_stage = 1 shards the optimizer states")

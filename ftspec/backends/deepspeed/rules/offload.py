@@ -15,46 +15,6 @@ _STAGE = "parallelism.zero_stage"
 
 
 @deepspeed_rule(
-    "FT520",
-    Severity.ERROR,
-    "the optimizer is to be offloaded, but there is no ZeRO",
-    "Offload is a part of ZeRO's optimizer. At stage 0 DeepSpeed reads `offload_optimizer` and leaves the "
-    "states on the GPU in silence.",
-    bad=job(parallelism="zero_stage = 0  offload { optimizer = cpu }") + TARGET,
-    good=job(parallelism="zero_stage = 2  offload { optimizer = cpu }") + TARGET,
-)
-def optimizer_offload_needs_zero(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """offload.optimizer needs ZeRO 1 or above."""
-    if plan.parallelism.offload_optimizer != "none" and plan.parallelism.zero_stage == 0:
-        message = (
-            f"offload.optimizer = {plan.parallelism.offload_optimizer} does nothing at zero_stage = 0: "
-            "DeepSpeed leaves the states on the GPU"
-        )
-        yield rule.finding(
-            message, blamed(plan, _OPTIMIZER), "write zero_stage = 1, 2 or 3", replacing(plan, _STAGE, 2)
-        )
-
-
-@deepspeed_rule(
-    "FT521",
-    Severity.ERROR,
-    "parameters are to be offloaded below ZeRO 3",
-    "Below stage 3 every GPU holds whole parameters; DeepSpeed reads `offload_param` and ignores it in silence.",
-    bad=job(parallelism="zero_stage = 2  offload { parameters = cpu }") + TARGET,
-    good=job(parallelism="zero_stage = 3  offload { parameters = cpu }") + TARGET,
-)
-def parameter_offload_needs_stage_3(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """offload.parameters needs ZeRO 3."""
-    layout = plan.parallelism
-    if layout.offload_parameters != "none" and layout.zero_stage < 3:
-        message = (
-            f"offload.parameters = {layout.offload_parameters} does nothing at zero_stage = "
-            f"{layout.zero_stage}: only ZeRO 3 shards parameters"
-        )
-        yield rule.finding(message, blamed(plan, _PARAMETERS), "write zero_stage = 3", replacing(plan, _STAGE, 3))
-
-
-@deepspeed_rule(
     "FT522",
     Severity.ERROR,
     "offload to nvme has no path",
@@ -71,29 +31,6 @@ def nvme_needs_a_path(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator
         help = 'write nvme_path = "/local_nvme" (a directory on each node\'s own drive) in target deepspeed'
         yield rule.finding(
             "offload to nvme needs a directory, and target deepspeed names none", blamed(plan, path), help
-        )
-
-
-@deepspeed_rule(
-    "FT523",
-    Severity.ERROR,
-    "the optimizer is to be offloaded to nvme below ZeRO 3",
-    "Only ZeRO 3 swaps optimizer states to disk. At stages 1 and 2 DeepSpeed takes `nvme` for `cpu` in silence "
-    "(deepspeed/runtime/zero/stage_1_and_2.py: any device but none is `cpu_offload`).",
-    bad=job(parallelism="zero_stage = 2  offload { optimizer = nvme }")
-    + 'target deepspeed { nvme_path = "/local_nvme" }\n',
-    good=job(parallelism="zero_stage = 2  offload { optimizer = cpu }") + TARGET,
-)
-def nvme_needs_stage_3(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """offload.optimizer = nvme needs ZeRO 3."""
-    layout = plan.parallelism
-    if layout.offload_optimizer == "nvme" and layout.zero_stage in (1, 2):
-        message = f"at zero_stage = {layout.zero_stage} DeepSpeed keeps the states in host memory, not on nvme"
-        yield rule.finding(
-            message,
-            blamed(plan, _OPTIMIZER),
-            "write offload.optimizer = cpu, or zero_stage = 3",
-            replacing(plan, _OPTIMIZER, "cpu"),
         )
 
 

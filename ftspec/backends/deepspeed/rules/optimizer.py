@@ -127,30 +127,11 @@ def decay_has_an_end(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[
 
 
 @deepspeed_rule(
-    "FT541",
-    Severity.ERROR,
-    "DeepSpeed's linear decay ends at zero",
-    "WarmupDecayLR falls to zero and has no floor (deepspeed/runtime/lr_schedules.py); WarmupCosineLR has "
-    "one, `cos_min_ratio`.",
-    bad=job(training="learning_rate_scheduler = linear { minimum_learning_rate = 1e-6 }  steps = 1000") + TARGET,
-    good=job(training="learning_rate_scheduler = cosine { minimum_learning_rate = 1e-6 }  steps = 1000") + TARGET,
-)
-def linear_decay_ends_at_zero(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """minimum_learning_rate is cosine's."""
-    scheduler = plan.training.scheduler
-    if scheduler.kind == "linear" and scheduler.minimum_learning_rate > 0:
-        message = f"DeepSpeed's linear schedule cannot end at {scheduler.minimum_learning_rate:g}: it ends at zero"
-        span = blamed(plan, f"{_SCHEDULER}.minimum_learning_rate")
-        yield rule.finding(message, span, "leave minimum_learning_rate out, or write cosine, which has a floor")
-
-
-@deepspeed_rule(
     "FT542",
     Severity.NOTE,
     "DeepSpeed warms up for two steps at least",
-    "WarmupDecayLR and WarmupCosineLR take `max(2, warmup_num_steps)`. Without warm-up the emitted "
-    "schedule stays at its peak for these two "
-    "steps, so the decay begins at the third.",
+    "WarmupLR, WarmupDecayLR and WarmupCosineLR take `max(2, warmup_num_steps)` (deepspeed/runtime/lr_schedules.py). "
+    "Without warm-up a cosine schedule is emitted with both steps at the peak, a linear one rises to it in two.",
     bad=job(training="learning_rate_scheduler = cosine  steps = 1000") + TARGET,
     good=job(training="learning_rate_scheduler = cosine { warmup_steps = 10 }  steps = 1000") + TARGET,
 )
@@ -159,9 +140,8 @@ def warm_up_has_two_steps(rule: Rule, plan: Plan, target: TargetOptions) -> Iter
     scheduler = plan.training.scheduler
     if scheduler.warmup_steps >= 2 or (scheduler.kind == "constant" and scheduler.warmup_steps == 0):
         return
-    message = f"DeepSpeed's {scheduler.kind} schedule has two steps of warm-up at least; here they are "
-    message += (
-        "at the peak rate, and the decay begins at the third step" if scheduler.warmup_steps == 0 else "2 in place of 1"
+    message = (
+        f"DeepSpeed's {scheduler.kind} schedule takes two steps to reach the peak rate, not {scheduler.warmup_steps}"
     )
     yield rule.finding(
         message, blamed(plan, f"{_SCHEDULER}.warmup_steps", _SCHEDULER), "write warmup_steps = 2 or more"

@@ -1,53 +1,13 @@
-"""Rules over the model's shape: shapes that no attention or router can be built from."""
+"""Rules over the sequence against the positions that the model knows."""
 
 from collections.abc import Iterator
 
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
-from ftspec.rules.arithmetic import divisors, nearest
-from ftspec.rules.example import SMALL_MIXTRAL, job
+from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
-from ftspec.rules.wording import blamed, either
-
-
-@plan_rule(
-    "FT210",
-    Severity.ERROR,
-    "the key-value heads do not divide the attention heads",
-    "In grouped-query attention every key-value head serves the same number of query heads.",
-    bad=job(model='from = "meta-llama/Llama-3.2-1B"  num_key_value_heads = 5'),
-    good=job(model='from = "meta-llama/Llama-3.2-1B"  num_key_value_heads = 4'),
-)
-def key_value_heads_divide_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
-    """Attention heads by key-value heads."""
-    shape = plan.model.shape
-    heads, groups = shape.num_attention_heads, shape.num_key_value_heads
-    if shape.mla is None and heads % groups:
-        yield rule.finding(
-            f"{groups} key-value heads do not divide {heads} attention heads",
-            blamed(plan, "model.num_key_value_heads", "model.num_attention_heads"),
-            f"write num_key_value_heads = {either(nearest(divisors(heads), groups))}",
-        )
-
-
-@plan_rule(
-    "FT211",
-    Severity.ERROR,
-    "a token is routed to more experts than there are",
-    "The router picks num_experts_per_tok different experts for each token.",
-    bad=job(model=f"{SMALL_MIXTRAL}  moe {{ num_experts_per_tok = 9 }}"),
-    good=job(model=f"{SMALL_MIXTRAL}  moe {{ num_experts_per_tok = 1 }}"),
-)
-def experts_per_token_exist(rule: Rule, plan: Plan) -> Iterator[Finding]:
-    """num_experts_per_tok ≤ num_experts."""
-    moe = plan.model.shape.moe
-    if moe is not None and moe.num_experts_per_tok > moe.num_experts:
-        yield rule.finding(
-            f"num_experts_per_tok = {moe.num_experts_per_tok}, but the model has {moe.num_experts} experts",
-            blamed(plan, "model.moe.num_experts_per_tok", "model.moe.num_experts", "model"),
-            f"write at most {moe.num_experts}",
-        )
+from ftspec.rules.wording import blamed
 
 
 @plan_rule(

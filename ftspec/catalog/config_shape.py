@@ -1,0 +1,193 @@
+"""A text model's config (the object of config.json) as a shape, by the table in `architectures.json`.
+
+For each model type the table has the defaults of its config class, for keys that a config.json may leave out,
+and its shape: a field is a constant, or `"$key"` for a key of the config (`"$part.key"` inside a part).
+What follows no such rule is in `ftspec.catalog.config_special`.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ftspec.catalog.config_file import ConfigProblem
+from ftspec.catalog.config_special import SPECIAL
+from ftspec.catalog.shape import ModelShape
+from ftspec.catalog.shape_fields import DEFAULT_MAX_POSITION_EMBEDDINGS
+from ftspec.catalog.shape_json import shape_from_json
+
+GENERAL = "llama"
+"""The model type that an unknown one is read as; then nothing that matters has a default."""
+
+_ESSENTIAL = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size", "intermediate_size")
+_ALTERNATIVES = {
+    "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
+    "hidden_size": ("n_embd", "d_model"),
+    "num_attention_heads": ("n_head", "n_heads", "num_heads"),
+    "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size"),
+}
+_UNUSUAL = ("num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "ssm_state_size", "encoder_layers")
+_LAYER_TYPES = ("sliding_attention", "linear_attention")
+
+
+@cache
+def architectures() -> Mapping[str, Any]:
+    """The table of architectures."""
+    table: dict[str, Any] = json.loads((Path(__file__).parent / "architectures.json").read_bytes())
+    return table
+
+
+def known_model_type(model_type: str) -> str | None:
+    """The row of the table that a model type is read by: its own, or that of the type it is built like."""
+    table = architectures()
+    known = table["stands_for"].get(model_type, model_type)
+    return known if known in table["architectures"] else None
+
+
+def _look_up(config: Mapping[str, Any], key: str) -> tuple[bool, Any]:
+    value: Any = config
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False, None
+        value = value[part]
+    return True, value
+
+
+def _resolve(field: str, rule: Any, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
+    """The value of one field of the shape: a constant, a key's value, the field's own name's, or the default."""
+    if isinstance(rule, dict):
+        return {name: _resolve(name, each, config, defaults) for name, each in rule.items()}
+    if not isinstance(rule, str) or not rule.startswith("$"):
+        return rule
+    for key in (rule[1:], field):
+        found, value = _look_up(config, key)
+        if found:
+            return value
+    return defaults.get(rule[1:])
+
+
+def _attention_bias(qkv: bool, out: bool) -> str:
+    return {(True, True): "all", (True, False): "qkv_only", (False, True): "out_only"}.get((qkv, out), "none")
+
+
+def _layer_types(config: Mapping[str, Any], pattern: Mapping[str, Any] | None, layers: int) -> list[str]:
+    """The kinds of the layers where they differ, [] where all are full attention."""
+    given = config.get("layer_types")
+    if isinstance(given, list):
+        kinds = [kind if kind in _LAYER_TYPES else "full_attention" for kind in given[:layers]]
+    elif pattern is not None:
+        every = config.get(pattern.get("key", "")) or pattern["every"]
+        kinds = [pattern["kind"] if (layer + 1) % every else "full_attention" for layer in range(layers)]
+    else:
+        kinds = []
+    return kinds if any(kind != "full_attention" for kind in kinds) else []
+
+
+def _dense_layers(config: Mapping[str, Any]) -> list[int] | None:
+    """The layers without experts where the config lists a kind for each layer."""
+    for key, dense in (("mlp_layer_types", "dense"), ("moe_layer_freq", 0)):
+        kinds = config.get(key)
+        if isinstance(kinds, list):
+            return [layer for layer, kind in enumerate(kinds) if kind == dense]
+    return None
+
+
+def _experts(moe: dict[str, Any], config: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not moe["num_experts"]:
+        return None
+    moe = {name: value for name, value in moe.items() if value is not None}
+    width = moe.get("num_shared_experts", 0) * moe["moe_intermediate_size"]
+    moe.setdefault("shared_intermediate_size", width)
+    if not moe["shared_intermediate_size"]:
+        moe["num_shared_experts"] = 0
+    dense = _dense_layers(config)
+    if dense is not None:
+        moe |= {"dense_layers": dense, "first_k_dense_replace": 0, "moe_layer_step": 1}
+    moe.setdefault("num_experts_per_tok", 1)
+    return moe
+
+
+def _fill(values: dict[str, Any], config: Mapping[str, Any]) -> ConfigProblem | None:
+    """Fill in what follows from other values, as the config classes do."""
+    hidden, heads = values["hidden_size"], values["num_attention_heads"]
+    if values.get("num_key_value_heads") is None:
+        values["num_key_value_heads"] = heads
+    if values.get("intermediate_size") is None:
+        values["intermediate_size"] = 4 * hidden
+    if values.get("max_position_embeddings") is None:
+        values["max_position_embeddings"] = DEFAULT_MAX_POSITION_EMBEDDINGS
+    values["tie_word_embeddings"] = bool(values.get("tie_word_embeddings"))
+    mla = values.get("mla")
+    if mla is not None:
+        mla["v_head_dim"] = mla["v_head_dim"] or hidden // heads
+        values["head_dim"] = mla["qk_nope_head_dim"] + mla["qk_rope_head_dim"]
+    if values.get("head_dim") is None:
+        if hidden % heads:
+            message = f"hidden_size {hidden} does not divide into {heads} heads"
+            return ConfigProblem(message, "give head_dim, or the model's own config.json")
+        values["head_dim"] = hidden // heads
+    if "moe" in values:
+        values["moe"] = _experts(values["moe"], config)
+    return None
+
+
+def _contradiction(shape: ModelShape) -> ConfigProblem | None:
+    own = "give the model's own config.json"
+    if shape.num_attention_heads % shape.num_key_value_heads:
+        heads = f"{shape.num_attention_heads} query heads do not divide over {shape.num_key_value_heads}"
+        return ConfigProblem(f"{heads} key and value heads", own)
+    if shape.moe is not None and shape.moe.num_experts_per_tok > shape.moe.num_experts:
+        chosen = f"a token cannot pass {shape.moe.num_experts_per_tok} of {shape.moe.num_experts} experts"
+        return ConfigProblem(chosen, own)
+    if shape.layer_types and len(shape.layer_types) != shape.num_hidden_layers:
+        kinds = f"{len(shape.layer_types)} layers have a kind, but num_hidden_layers is {shape.num_hidden_layers}"
+        return ConfigProblem(kinds, own)
+    return None
+
+
+def _general_config(config: Mapping[str, Any]) -> dict[str, Any] | ConfigProblem:
+    """The config of an unknown model type under the usual names, or what it lacks."""
+    filled = dict(config)
+    for name, others in _ALTERNATIVES.items():
+        given = next((config[other] for other in others if other in config), None)
+        if name not in filled and given is not None:
+            filled[name] = given
+    unusual = [key for key in _UNUSUAL if filled.get(key)]
+    if unusual:
+        kind = f'its model_type "{config.get("model_type")}" is not known, and {unusual[0]} says that it is no plain decoder'
+        return ConfigProblem(kind, "state the shape in the spec: model { num_hidden_layers = … moe { … } }")
+    missing = [name for name in _ESSENTIAL if filled.get(name) is None]
+    if missing:
+        kind = config.get("model_type")
+        known = f'its model_type "{kind}" is not one that ftspec knows' if kind else "it has no model_type"
+        return ConfigProblem(f"lacks {', '.join(missing)}, and {known}", "give them, or state the shape in the spec")
+    return filled
+
+
+def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | ConfigProblem:
+    """The shape that a text model's config describes, read as a model of a known type or as a general decoder."""
+    table = architectures()
+    known = known_model_type(model_type)
+    defaults: Mapping[str, Any] = {}
+    if known is None:
+        general = _general_config(config)
+        if isinstance(general, ConfigProblem):
+            return general
+        known, config = GENERAL, general
+    else:
+        defaults = table["architectures"][known]["defaults"]
+    rules = {**table["common"], **table["architectures"][known]["shape"]}
+    values = {name: _resolve(name, rule, config, defaults) for name, rule in rules.items() if name != "layer_pattern"}
+    values["attention_bias"] = _attention_bias(
+        bool(values.pop("qkv_bias", False)), bool(values.pop("out_bias", False))
+    )
+    special = SPECIAL.get(known)
+    problem = special(values, {**defaults, **config}) if special else None
+    problem = problem or _fill(values, config)
+    if problem is not None:
+        return problem
+    if "layer_types" not in values:
+        values["layer_types"] = _layer_types(config, rules.get("layer_pattern"), values["num_hidden_layers"])
+    shape = shape_from_json({name: value for name, value in values.items() if value is not None})
+    return _contradiction(shape) or shape

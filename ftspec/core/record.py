@@ -1,0 +1,65 @@
+"""Frozen dataclasses that are cheap to define.
+
+`dataclass` writes and compiles the source of each class's methods. A check defines some sixty classes, and
+compiling those methods would take longer than everything else it does. A record is a dataclass
+(`fields`, `replace`, `asdict` and pydantic know it as one) whose methods are ordinary closures.
+"""
+
+from dataclasses import MISSING, Field, dataclass, field, fields
+from operator import attrgetter
+from typing import Any, NoReturn, TypeVar, dataclass_transform
+
+Class = TypeVar("Class")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field, field))
+def record(cls: type[Class]) -> type[Class]:
+    """Make a class a frozen dataclass, compared and hashed by its fields (but those with `compare=False`)."""
+    made: Any = dataclass(init=False, repr=False, eq=False)(cls)
+    declared = fields(made)
+    made.__init__ = _initializer(cls.__name__, declared)
+    compared = [each.name for each in declared if each.compare]
+    made.__eq__, made.__hash__ = _comparison(compared)
+    made.__repr__ = _representation
+    made.__setattr__ = made.__delattr__ = _refuse
+    return made  # type: ignore[no-any-return]
+
+
+def _initializer(class_name: str, declared: tuple[Field[Any], ...]) -> Any:
+    names = tuple(each.name for each in declared)
+    defaults = {each.name: each.default for each in declared if each.default is not MISSING}
+    factories = {each.name: each.default_factory for each in declared if each.default_factory is not MISSING}
+    size = len(names)
+
+    def __init__(self: Any, *positional: Any, **named: Any) -> None:
+        values = self.__dict__
+        values.update(defaults)
+        values.update(zip(names, positional, strict=False))
+        values.update(named)
+        for name, factory in factories.items():
+            if name not in values:
+                values[name] = factory()
+        if len(values) != size or len(positional) > size or not named.keys().isdisjoint(names[: len(positional)]):
+            raise TypeError(f"{class_name} takes {', '.join(names)}; given {len(positional)} by position and {', '.join(named) or 'none'} by name")
+
+    return __init__
+
+
+def _comparison(names: list[str]) -> tuple[Any, Any]:
+    values = attrgetter(*names) if names else lambda self: ()
+
+    def __eq__(self: Any, other: object) -> Any:
+        return values(self) == values(other) if type(self) is type(other) else NotImplemented
+
+    def __hash__(self: Any) -> int:
+        return hash(values(self))
+
+    return __eq__, __hash__
+
+
+def _representation(self: Any) -> str:
+    return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
+def _refuse(self: object, name: str, *value: object) -> NoReturn:
+    raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be changed")

@@ -1,0 +1,84 @@
+"""Attention kernels: what is kept of queries, keys, values and scores."""
+
+from typing import NamedTuple
+
+from ftspec.memory.step.form import Form
+from ftspec.memory.step.operations import FP32, Program, gradient
+from ftspec.memory.step.tape import Step, Value
+
+
+class Heads(NamedTuple):
+    """Heads of one rank: of queries, of keys and values, and their widths."""
+
+    query: int
+    key: int
+    key_width: int
+    value_width: int
+
+
+def rotate(program: Program, value: Value, position_width: int) -> Value:
+    """`apply_rotary_pos_emb`: `x * cos + rotate_half(x) * sin`; only cos and sin are kept, once for the model."""
+    straight = _rotary_factor(program, value, position_width)
+    size = value.size
+    half, steps = size // 2, []
+    steps += [Step("allocate", half), Step("allocate", size), Step("drop", half), Step("allocate", size), Step("release")]
+    steps += [gradient(0), Step("drop", size * 2)]
+    turned = program.record((value,), Value(value.elements, value.width), (), *steps)
+    return program.add(straight, _rotary_factor(program, turned, position_width))
+
+
+def _rotary_factor(program: Program, value: Value, position_width: int) -> Value:
+    width = max(value.width, position_width)
+    wide = value.elements * width
+    steps = (gradient(0),) if width == value.width else (Step("allocate", wide), gradient(0))
+    return program.record((value,), Value(value.elements, width), (), *steps)
+
+
+def repeat_heads(program: Program, value: Value, times: int) -> Value:
+    """`repeat_kv`: a copy for each query head; its backward sums them."""
+    if times == 1:
+        return value
+    return program.record((value,), Value(value.elements * times, value.width), (), gradient(0))
+
+
+def sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, mask: Form) -> Value:
+    """`scaled_dot_product_attention` with a mask, flash kernel: keeps its inputs, its output, the log-sum-exp, and the
+    mask as numbers (transformers/integrations/sdpa_attention.py; aten `_scaled_dot_product_flash_attention`).
+    """
+    inputs = tuple(program.cast(each, program.compute) for each in (query, key, value))
+    output = Value(rows * (heads.query * heads.value_width), program.compute)
+    saved = (*inputs, output, Value(rows * heads.query, FP32), Value(mask, program.compute))
+    return program.record(inputs, output, saved, gradient(0), gradient(1), gradient(2))
+
+
+def flash(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads) -> Value:
+    """FlashAttention-2 (flash_attn/csrc/flash_api.cpp, `mha_bwd`): keeps its inputs, its output and the log-sum-exp; the
+    backward accumulates dq in fp32, has one number a row and head, and one dk and dv a query head.
+    """
+    inputs = tuple(program.cast(each, program.compute) for each in (query, key, value))
+    output = Value(rows * (heads.query * heads.value_width), program.compute)
+    saved = (*inputs, output, Value(rows * heads.query, FP32))
+    work = rows * (heads.query * heads.key_width * FP32) + rows * (heads.query * FP32)
+    steps = [gradient(0), gradient(1), gradient(2), Step("allocate", work)]
+    if heads.query != heads.key:
+        steps.append(Step("allocate", rows * (heads.query * (heads.key_width + heads.value_width) * program.compute)))
+    return program.record(inputs, output, saved, *steps)
+
+
+def _product(program: Program, left: Value, right: Value, elements: Form) -> Value:
+    operands = (program.cast(left, program.compute), program.cast(right, program.compute))
+    return program.record(operands, Value(elements, program.compute), operands, gradient(1), gradient(0))
+
+
+def eager(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, mask_width: int) -> Value:
+    """`eager_attention_forward`: scores of every pair of positions; kept are the fp32 probabilities and their cast."""
+    pairs = Form(pair=heads.query)
+    wanted = query.width
+    key = program.cast(key, program.compute)
+    scores = program.scale(_product(program, query, key, pairs))
+    masked = program.add(scores, Value(pairs, mask_width, "constant", needs_gradient=False))
+    probabilities = Value(pairs, FP32)
+    program.record((program.cast(masked, FP32),), probabilities, (probabilities,), gradient(0))
+    narrow = program.cast(probabilities, wanted)
+    output = _product(program, narrow, value, rows * (heads.query * heads.value_width))
+    return program.contiguous(output)

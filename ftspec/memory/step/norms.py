@@ -1,0 +1,31 @@
+"""Norms, as transformers writes them out."""
+
+from ftspec.memory.step.form import Form
+from ftspec.memory.step.operations import FP32, Program, gradient
+from ftspec.memory.step.tape import Step, Value
+
+
+def rms_norm(program: Program, value: Value, rows: Form, weight: Value) -> Value:
+    """`LlamaRMSNorm.forward` (transformers/models/llama/modeling_llama.py): in fp32, operation by operation."""
+    wide = program.cast(value, FP32)
+    square = _square(program, wide)
+    mean = program.record((square,), Value(rows, FP32), (), gradient(0))
+    scale = Value(rows, FP32)
+    program.record((mean,), scale, (scale,), gradient(0))
+    normal = program.broadcast_multiply(wide, scale)
+    return program.broadcast_multiply(program.cast(normal, value.width), weight)
+
+
+def _square(program: Program, value: Value) -> Value:
+    """`x.pow(2)`; its backward is `grad * (2 * x.pow(1))` (FunctionsManual.cpp, `pow_backward`)."""
+    size = value.size
+    steps = (Step("allocate", size), Step("allocate", size), gradient(0))
+    return program.record((value,), Value(value.elements, value.width), (value,), *steps)
+
+
+def layer_norm(program: Program, value: Value, rows: Form, weights: tuple[Value, ...], autocast: bool) -> Value:
+    """`native_layer_norm`: input, mean and deviation are kept; autocast runs it in fp32."""
+    operand = program.cast(value, FP32) if autocast else value
+    statistics = Value(rows * 2, operand.width)
+    steps = [gradient(index) for index in range(1 + len(weights))]
+    return program.record((operand, *weights), Value(operand.elements, operand.width), (operand, statistics), *steps)

@@ -1,0 +1,213 @@
+"""A tape of operations, and what is alive while autograd runs over it.
+
+The rules are those of torch's autograd engine (torch/csrc/autograd/engine.cpp and input_buffer.cpp): nodes run in
+reverse order of creation; a node's saved tensors and its incoming gradient are released when it has run; where two
+gradients meet, a third tensor takes their sum; a parameter's gradient goes to the parameter at once.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from ftspec.memory.step.form import ZERO, Form
+
+Role = Literal["activation", "logits", "weight", "constant"]
+"""Whose bytes a value's are: weights are counted with the states, constants by whoever made them."""
+
+
+class Value:
+    """A tensor of the forward pass. A view shares the storage of the value that it looks into."""
+
+    __slots__ = ("elements", "needs_gradient", "role", "storage", "trained", "width")
+
+    def __init__(
+        self,
+        elements: Form,
+        width: int,
+        role: Role = "activation",
+        needs_gradient: bool = True,
+        trained: bool = False,
+        view_of: "Value | None" = None,
+    ) -> None:
+        self.elements, self.width, self.role = elements, width, role
+        self.needs_gradient, self.trained = needs_gradient, trained
+        self.storage: Value = self if view_of is None else view_of.storage
+
+    @property
+    def size(self) -> Form:
+        """Bytes."""
+        return self.elements * self.width
+
+
+class Step(NamedTuple):
+    """One event inside a node's backward: allocate or drop a temporary of `size`, make the gradient of input `index`,
+    pass the incoming gradient on to input `index`, or release the incoming gradient early.
+    """
+
+    kind: Literal["allocate", "drop", "gradient", "pass", "release"]
+    size: Form = ZERO
+    index: int = 0
+
+
+class Node(NamedTuple):
+    """One differentiable operation."""
+
+    inputs: tuple[Value, ...]
+    output: Value
+    saved: tuple[Value, ...]
+    steps: tuple[Step, ...]
+
+
+class Alive(NamedTuple):
+    """Bytes alive at one moment: kept for the backward pass, logits and what is made of them, what comes and goes
+    (gradients of activations included), and gradients of parameters.
+    """
+
+    activations: Form
+    logits: Form
+    temporary: Form
+    gradients: Form
+
+    @property
+    def without_gradients(self) -> Form:
+        """All but the parameters' gradients."""
+        return self.activations + self.logits + self.temporary
+
+
+def highest(moments: Iterable[Alive]) -> tuple[Alive, ...]:
+    """The moments that no other moment covers: whatever the micro-batch, the peak is among them."""
+    kept: list[Alive] = []
+    for moment in moments:
+        total = moment.without_gradients
+        if any(k.without_gradients.covers(total) and k.gradients.covers(moment.gradients) for k in kept):
+            continue
+        kept = [
+            k for k in kept if not (total.covers(k.without_gradients) and moment.gradients.covers(k.gradients))
+        ]
+        kept.append(moment)
+    return tuple(kept)
+
+
+class Gradient:
+    """A gradient tensor; nodes may share it."""
+
+    __slots__ = ("holders", "size")
+
+    def __init__(self, size: Form) -> None:
+        self.size, self.holders = size, 0
+
+
+class Memory:
+    """The running account of one pass."""
+
+    def __init__(self, saved: dict[Role, Form]) -> None:
+        self.saved = saved
+        self.temporary = ZERO
+        self.gradients = ZERO
+        self.moments: list[Alive] = []
+
+    def allocate(self, size: Form) -> None:
+        """Take memory, and remember the moment."""
+        self.temporary = self.temporary + size
+        self.note()
+
+    def note(self) -> None:
+        """Remember the moment."""
+        self.moments.append(Alive(self.saved["activation"], self.saved["logits"], self.temporary, self.gradients))
+
+    def drop(self, size: Form) -> None:
+        """Give memory back."""
+        self.temporary = self.temporary - size
+
+    def release(self, gradient: Gradient) -> None:
+        """One holder of a gradient lets go."""
+        gradient.holders -= 1
+        if gradient.holders == 0:
+            self.drop(gradient.size)
+
+
+class Backward:
+    """The backward pass over a tape of nodes.
+
+    `keeps_gradients`: the gradients of parameters stay (first micro-batch); otherwise each is added to a gradient
+    that exists already and is gone at once.
+    """
+
+    def __init__(self, nodes: Sequence[Node], keeps_gradients: bool) -> None:
+        self.nodes, self.keeps_gradients = nodes, keeps_gradients
+        self.savers: dict[Value, int] = {}
+        for node in nodes:
+            for value in node.saved:
+                self.savers[value.storage] = self.savers.get(value.storage, 0) + 1
+        self.memory = Memory({"activation": ZERO, "logits": ZERO})
+        for value in self.savers:
+            if value.role in self.memory.saved:
+                self.memory.saved[value.role] = self.memory.saved[value.role] + value.size
+        self.kept = Alive(self.memory.saved["activation"], self.memory.saved["logits"], ZERO, ZERO)
+        self.pending: dict[Value, Gradient] = {}
+
+    def run(self, seed: Value) -> tuple[Alive, ...]:
+        """The highest moments, given that the gradient of `seed` (the last output) exists."""
+        first = Gradient(seed.size)
+        first.holders = 1
+        self.memory.allocate(first.size)
+        self.pending[seed] = first
+        for node in reversed(self.nodes):
+            incoming = self.pending.pop(node.output, None)
+            if incoming is not None:
+                self._run_node(node, incoming)
+        return highest(self.memory.moments)
+
+    def _run_node(self, node: Node, incoming: Gradient) -> None:
+        made: list[tuple[Value, Gradient]] = []
+        temporary, released = ZERO, False
+        for step in node.steps:
+            if step.kind == "allocate":
+                self.memory.allocate(step.size)
+                temporary = temporary + step.size
+            elif step.kind == "drop":
+                self.memory.drop(step.size)
+                temporary = temporary - step.size
+            elif step.kind == "release":
+                self.memory.release(incoming)
+                released = True
+            elif node.inputs[step.index].needs_gradient:
+                made.append((node.inputs[step.index], self._gradient(node.inputs[step.index], step, incoming)))
+        self.memory.drop(temporary)
+        self._forget(node)
+        if not released:
+            self.memory.release(incoming)
+        for value, gradient in made:
+            self._hand_over(value, gradient)
+
+    def _gradient(self, value: Value, step: Step, incoming: Gradient) -> Gradient:
+        if step.kind == "pass":
+            incoming.holders += 1
+            return incoming
+        gradient = Gradient(value.size)
+        gradient.holders = 1
+        self.memory.allocate(gradient.size)
+        return gradient
+
+    def _forget(self, node: Node) -> None:
+        for value in node.saved:
+            storage = value.storage
+            self.savers[storage] -= 1
+            if self.savers[storage] == 0 and storage.role in self.memory.saved:
+                self.memory.saved[storage.role] = self.memory.saved[storage.role] - storage.size
+
+    def _hand_over(self, value: Value, gradient: Gradient) -> None:
+        if value.trained:
+            self.memory.drop(gradient.size)
+            if self.keeps_gradients:
+                self.memory.gradients = self.memory.gradients + gradient.size
+            return
+        earlier = self.pending.get(value)
+        if earlier is None:
+            self.pending[value] = gradient
+            return
+        total = Gradient(value.size)
+        total.holders = 1
+        self.memory.allocate(total.size)
+        self.memory.release(earlier)
+        self.memory.release(gradient)
+        self.pending[value] = total
