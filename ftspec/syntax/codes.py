@@ -31,7 +31,7 @@ UNEXPECTED = _error(
 NOT_CLOSED = _error(
     "FT011",
     "a bracket is opened and never closed",
-    "Every `{`, `[` and `(` needs its closing bracket. The finding stands where it is missed, and names the opening one.",
+    "Every `{`, `[` and `(` needs its closing bracket. The finding stands where it is missed and names the other.",
     "nodes = (1",
 )
 NOT_OPENED = _error(
@@ -71,7 +71,8 @@ UNKNOWN_ESCAPE = _error(
 UNKNOWN_CHARACTER = _error(
     "FT017",
     "a character means nothing in the language",
-    "Outside strings and comments a spec has words of the letters a to z, numbers, brackets, `=`, `,`, `.` and operators.",
+    "Outside strings and comments a spec has words of the letters a to z, numbers, brackets, `=`, commas, points and "
+    "operators.",
     "nodes = 1 @",
 )
 MALFORMED_NUMBER = _error(
@@ -121,8 +122,8 @@ NO_VALUE = _error(
 WRONG_PLACE = _error(
     "FT025",
     "a statement stands where it may not",
-    "`import` and `variant` stand at the top of a file, `let`, `target` and `assert` there or in a variant; a block has "
-    "keys and blocks.",
+    "`import` and `variant` stand at the top of a file, `let`, `target` and `assert` there or in a variant; a block "
+    "has keys and blocks.",
     "let x = 1",
 )
 
