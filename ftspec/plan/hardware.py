@@ -42,8 +42,8 @@ def _resolve_network(written: str | CustomNetwork | None, nodes: int, ledger: Le
 def _find_network(name: str, path: str, ledger: Ledger) -> Network | None:
     found = find_network(name)
     if isinstance(found, NoMatch):
-        otherwise = "or state it: { kind = infiniband  bandwidth = 400Gbps }"
-        ledger.report(UNKNOWN_NETWORK, path, f'no network "{name}" in the catalog{found.reason}', found.help(otherwise))
+        stated = "A network can be stated: { kind = infiniband  bandwidth = 400Gbps }"
+        report_no_match(ledger, UNKNOWN_NETWORK, path, "network", name, found, stated)
         return None
     return found
 
