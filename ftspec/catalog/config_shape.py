@@ -108,8 +108,8 @@ def _experts(moe: dict[str, Any], config: Mapping[str, Any]) -> dict[str, Any] |
     return moe
 
 
-def _fill(values: dict[str, Any], config: Mapping[str, Any]) -> ConfigProblem | None:
-    """Fill in what follows from other values, as the config classes do."""
+def _fill(values: dict[str, Any], config: Mapping[str, Any]) -> None:
+    """Fill in what follows from other values, as the config classes do (head_dim is rounded down, as there)."""
     hidden, heads = values["hidden_size"], values["num_attention_heads"]
     if values.get("num_key_value_heads") is None:
         values["num_key_value_heads"] = heads
@@ -123,17 +123,15 @@ def _fill(values: dict[str, Any], config: Mapping[str, Any]) -> ConfigProblem | 
         mla["v_head_dim"] = mla["v_head_dim"] or hidden // heads
         values["head_dim"] = mla["qk_nope_head_dim"] + mla["qk_rope_head_dim"]
     if values.get("head_dim") is None:
-        if hidden % heads:
-            message = f"hidden_size {hidden} does not divide into {heads} heads"
-            return ConfigProblem(message, "give head_dim, or the model's own config.json")
         values["head_dim"] = hidden // heads
     if "moe" in values:
         values["moe"] = _experts(values["moe"], config)
-    return None
 
 
 def _contradiction(shape: ModelShape) -> ConfigProblem | None:
     own = "give the model's own config.json"
+    if not shape.head_dim:
+        return ConfigProblem(f"hidden_size {shape.hidden_size} is less than the {shape.num_attention_heads} heads", own)
     if shape.num_attention_heads % shape.num_key_value_heads:
         heads = f"{shape.num_attention_heads} query heads do not divide over {shape.num_key_value_heads}"
         return ConfigProblem(f"{heads} key and value heads", own)
@@ -155,8 +153,9 @@ def _general_config(config: Mapping[str, Any]) -> dict[str, Any] | ConfigProblem
             filled[name] = given
     unusual = [key for key in _UNUSUAL if filled.get(key)]
     if unusual:
-        kind = f'its model_type "{config.get("model_type")}" is not known, and {unusual[0]} says that it is no plain decoder'
-        return ConfigProblem(kind, "state the shape in the spec: model { num_hidden_layers = … moe { … } }")
+        kind = f'model_type "{config.get("model_type")}" is not known'
+        why = f"{kind}, and {unusual[0]} says that it is no plain decoder"
+        return ConfigProblem(why, "state the shape in the spec: model { num_hidden_layers = … moe { … } }")
     missing = [name for name in _ESSENTIAL if filled.get(name) is None]
     if missing:
         kind = config.get("model_type")
@@ -169,14 +168,13 @@ def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | Con
     """The shape that a text model's config describes, read as a model of a known type or as a general decoder."""
     table = architectures()
     known = known_model_type(model_type)
-    defaults: Mapping[str, Any] = {}
     if known is None:
         general = _general_config(config)
         if isinstance(general, ConfigProblem):
             return general
-        known, config = GENERAL, general
-    else:
-        defaults = table["architectures"][known]["defaults"]
+        config = general
+    defaults: Mapping[str, Any] = table["architectures"][known]["defaults"] if known else {}
+    known = known or GENERAL
     rules = {**table["common"], **table["architectures"][known]["shape"]}
     values = {name: _resolve(name, rule, config, defaults) for name, rule in rules.items() if name != "layer_pattern"}
     values["attention_bias"] = _attention_bias(
@@ -184,9 +182,9 @@ def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | Con
     )
     special = SPECIAL.get(known)
     problem = special(values, {**defaults, **config}) if special else None
-    problem = problem or _fill(values, config)
     if problem is not None:
         return problem
+    _fill(values, config)
     if "layer_types" not in values:
         values["layer_types"] = _layer_types(config, rules.get("layer_pattern"), values["num_hidden_layers"])
     shape = shape_from_json({name: value for name, value in values.items() if value is not None})

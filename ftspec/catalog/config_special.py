@@ -56,7 +56,8 @@ def _qwen2(values: Values, config: Config) -> ConfigProblem | None:
     if config["use_sliding_window"]:
         first, layers = config["max_window_layers"], values["num_hidden_layers"]
         values["sliding_window"] = config["sliding_window"]
-        values["layer_types"] = ["full_attention"] * min(first, layers) + ["sliding_attention"] * max(layers - first, 0)
+        full, sliding = min(first, layers), max(layers - first, 0)
+        values["layer_types"] = ["full_attention"] * full + ["sliding_attention"] * sliding
     return None
 
 
@@ -77,7 +78,7 @@ def _llama4(values: Values, config: Config) -> ConfigProblem | None:
 
 def _gemma4(values: Values, config: Config) -> ConfigProblem | None:
     if config["num_kv_shared_layers"]:
-        return ConfigProblem("layers that share keys and values (num_kv_shared_layers) are not expressed", _NOT_EXPRESSED)
+        return ConfigProblem("has layers that share keys and values, which ftspec cannot express", _NOT_EXPRESSED)
     same, heads = config["attention_k_eq_v"], config["global_head_dim"]
     groups = config["num_global_key_value_heads"] if same else None
     values["attention_variant"] = {
@@ -110,7 +111,8 @@ def _mimo_v2_flash(values: Values, config: Config) -> ConfigProblem | None:
     values["layer_types"] = (
         [window if each else "full_attention" for each in sliding[: len(layers)]]
         if isinstance(sliding, list)
-        else config.get("layer_types") or [window if layer and (layer + 1) % 6 else "full_attention" for layer in layers]
+        else config.get("layer_types")
+        or [window if layer and (layer + 1) % 6 else "full_attention" for layer in layers]
     )
     values["attention_variant"] = {
         "layer_type": window,
@@ -140,7 +142,7 @@ def _nemotron_h(values: Values, config: Config) -> ConfigProblem | None:
     kinds = [_NEMOTRON_KINDS.get(block, block) for block in blocks]
     unknown = sorted(set(kinds) - {"mamba", "moe", "full_attention", "mlp"})
     if unknown:
-        return ConfigProblem(f'a layer of kind "{unknown[0]}" is not known', "use M, E, * and - in hybrid_override_pattern")
+        return ConfigProblem(f'a layer of kind "{unknown[0]}" is not known', "M, E, * and - are the kinds of layer")
     values["num_hidden_layers"], values["layer_types"] = len(kinds), kinds
     if "moe" not in kinds:
         values["moe"]["num_experts"] = None

@@ -20,7 +20,7 @@ def _text_config(config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)
     text = dict(inner)
     if "tie_word_embeddings" in config:
-        text.setdefault("tie_word_embeddings", config["tie_word_embeddings"])
+        text["tie_word_embeddings"] = config["tie_word_embeddings"]
     outer = str(config.get("model_type") or "")
     default = _TEXT_TYPES.get(outer) or (f"{outer}_text" if known_model_type(f"{outer}_text") else outer)
     text.setdefault("model_type", default)

@@ -51,7 +51,8 @@ def _usable_memory(row: Mapping[str, Any]) -> tuple[int, str]:
     if row["usable_memory_gib"] is not None:
         return round(row["usable_memory_gib"] * _GIB), row["usable_memory_source"]
     if row.get("nvidia_smi_memory_gib") is not None:
-        return round((row["nvidia_smi_memory_gib"] - _NVIDIA_SMI_SURPLUS_GIB) * _GIB), "derived from nvidia-smi's figure"
+        reported = row["nvidia_smi_memory_gib"] - _NVIDIA_SMI_SURPLUS_GIB
+        return round(reported * _GIB), "derived from nvidia-smi's figure"
     share = row["marketed_memory_gb"] / row["logical_devices_per_package"] * _USABLE_SHARE
     return round(share * _GIB), "derived from the marketed figure"
 

@@ -163,7 +163,7 @@ def layer_parameters(shape: ModelShape, layer: int) -> LayerParameters:
 
 
 def embedding_parameters(shape: ModelShape) -> int:
-    """The token embedding, with its norm, its projections to the hidden size and per-layer tables where there are any."""
+    """The token embedding, with its norm, its projections to the hidden size and the per-layer tables."""
     width = shape.word_embed_proj_dim or shape.hidden_size
     total = shape.vocab_size * width + (_norm(shape) if shape.embedding_norm else 0)
     total += 2 * width * shape.hidden_size if shape.word_embed_proj_dim else 0

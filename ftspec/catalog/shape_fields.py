@@ -1,7 +1,8 @@
 """The shape that the fields of a `model` block state, alone or over a catalog row or a config.json."""
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
 from ftspec.spec.model import MixtureOfExperts, Model, MultiLatentAttention
@@ -10,6 +11,11 @@ DEFAULT_MAX_POSITION_EMBEDDINGS = 2**20
 """What a shape without a stated maximum may be trained at: in effect no limit."""
 
 _NEEDED = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+_DEFAULTS = {
+    "intermediate_size": 0,
+    "tie_word_embeddings": False,
+    "max_position_embeddings": DEFAULT_MAX_POSITION_EMBEDDINGS,
+}
 _NOT_SHAPE = {"from_", "moe", "mla"}
 
 
@@ -21,14 +27,15 @@ class ShapeProblem(NamedTuple):
     help: str
 
 
-def _written(block: Model | MixtureOfExperts | MultiLatentAttention) -> dict[str, int]:
+def _written(block: Model | MixtureOfExperts | MultiLatentAttention) -> dict[str, Any]:
     values = {each.name: getattr(block, each.name) for each in fields(block) if each.name not in _NOT_SHAPE}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _missing(names: list[str], block: str) -> ShapeProblem:
     listed = ", ".join(names)
-    return ShapeProblem(block, f"the shape lacks {listed}", f"give {listed}, or start from a model of the catalog with `from`")
+    help = f"give {listed}, or start from a model of the catalog with `from`"
+    return ShapeProblem(block, f"the shape lacks {listed}", help)
 
 
 def _stated_experts(written: MixtureOfExperts, base: MoeShape | None) -> MoeShape | ShapeProblem:
@@ -64,11 +71,11 @@ def _stated_latent(written: MultiLatentAttention, base: MlaShape | None) -> MlaS
     if missing:
         return _missing(missing, "mla")
     if base is None:
-        return MlaShape(**{"q_lora_rank": None, **values})  # type: ignore[arg-type]
+        return MlaShape(**{"q_lora_rank": None, **values})
     return replace(base, **values)
 
 
-def _fill_heads(values: dict[str, int], base: ModelShape | None, mla: MlaShape | None) -> ShapeProblem | None:
+def _fill_heads(values: dict[str, Any], base: ModelShape | None, mla: MlaShape | None) -> ShapeProblem | None:
     """Fill in `num_key_value_heads` and `head_dim` where they follow from the others."""
     hidden = values.get("hidden_size", base.hidden_size if base else 0)
     heads = values.get("num_attention_heads", base.num_attention_heads if base else 0)
@@ -97,18 +104,10 @@ def _patterned(shape: ModelShape, base: ModelShape | None) -> ModelShape:
     return replace(shape, layer_types=tuple(pattern[layer % len(pattern)] for layer in range(shape.num_hidden_layers)))
 
 
-def _new_shape(values: dict[str, int], moe: MoeShape | None) -> ModelShape | ShapeProblem:
-    needs_mlp = moe is None or moe.first_k_dense_replace > 0
-    needed = [*_NEEDED, "intermediate_size"] if needs_mlp else list(_NEEDED)
-    missing = [name for name in needed if name not in values]
-    if missing:
-        return _missing(missing, "")
-    defaults = {
-        "intermediate_size": 0,
-        "tie_word_embeddings": False,
-        "max_position_embeddings": DEFAULT_MAX_POSITION_EMBEDDINGS,
-    }
-    return ModelShape(**{**defaults, **values}, moe=moe)  # type: ignore[arg-type]
+def _missing_fields(values: Mapping[str, Any], moe: MoeShape | None) -> list[str]:
+    """What a shape without a base lacks: the dense MLP's width is needed where some layer has one."""
+    dense = moe is None or moe.first_k_dense_replace > 0
+    return [name for name in (*_NEEDED, *(["intermediate_size"] if dense else [])) if name not in values]
 
 
 def shape_from_fields(written: Model, base: ModelShape | None) -> ModelShape | ShapeProblem:
@@ -133,10 +132,11 @@ def shape_from_fields(written: Model, base: ModelShape | None) -> ModelShape | S
             return latent
         mla = latent
     values = _written(written)
-    if base is None and not all(values.get(name) for name in ("hidden_size", "num_attention_heads")):
-        return _missing([name for name in _NEEDED if name not in values], "")
+    missing = _missing_fields(values, moe) if base is None else []
+    if missing:
+        return _missing(missing, "")
     problem = _fill_heads(values, base, mla)
     if problem is not None:
         return problem
-    shape = _new_shape(values, moe) if base is None else replace(base, **values, moe=moe)
-    return shape if isinstance(shape, ShapeProblem) else _patterned(replace(shape, mla=mla), base)
+    shape = ModelShape(**{**_DEFAULTS, **values}) if base is None else replace(base, **values)
+    return _patterned(replace(shape, moe=moe, mla=mla), base)

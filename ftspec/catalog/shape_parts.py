@@ -80,7 +80,7 @@ class MambaShape:
 
 @record
 class IndexerShape:
-    """The indexer of DeepSeek's sparse attention. One runs in the first `offset` layers, then in each `frequency`-th."""
+    """The indexer of DeepSeek's sparse attention: in the first `offset` layers, then in each `frequency`-th."""
 
     num_heads: int
     head_dim: int
