@@ -65,20 +65,39 @@ def flash(program: Program, query: Value, key: Value, value: Value, rows: Form, 
     return program.record(inputs, output, saved, *steps)
 
 
-def _product(program: Program, left: Value, right: Value, elements: Form) -> Value:
-    operands = (program.cast(left, program.compute), program.cast(right, program.compute))
-    return program.record(operands, Value(elements, program.compute), operands, gradient(1), gradient(0))
+def _product(program: Program, left: Value, right: Value, elements: Form, width: int) -> Value:
+    operands = (program.cast(left, width), program.cast(right, width))
+    return program.record(operands, Value(elements, width), operands, gradient(1), gradient(0))
 
 
-def eager(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, mask_width: int) -> Value:
-    """`eager_attention_forward`: scores of every pair of positions; kept are the fp32 probabilities and their cast."""
+def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads) -> Value:
+    """`scaled_dot_product_attention` with dropout where no fused kernel has it: everything in fp32
+    (aten/src/ATen/native/transformers/attention.cpp, `_scaled_dot_product_attention_math`).
+    """
     pairs = Form(pair=heads.query)
-    wanted = query.width
-    key = program.cast(key, program.compute)
-    scores = program.scale(_product(program, query, key, pairs))
-    masked = program.add(scores, Value(pairs, mask_width, "constant", needs_gradient=False))
-    probabilities = Value(pairs, FP32)
-    program.record((program.cast(masked, FP32),), probabilities, (probabilities,), gradient(0))
-    narrow = program.cast(probabilities, wanted)
-    output = _product(program, narrow, value, rows * (heads.query * heads.value_width))
+    wide = [program.cast(each, FP32) for each in (query, key, value)]
+    scores = _product(program, program.scale(wide[0]), program.scale(wide[1]), pairs, FP32)
+    probabilities = program.dropout(program.softmax(scores))
+    output = _product(program, probabilities, wide[2], rows * (heads.query * heads.value_width), FP32)
+    return program.contiguous(program.cast(output, program.compute))
+
+
+class EagerSettings(NamedTuple):
+    """How a model writes attention out: the mask's width, softmax in fp32 or not, and dropout."""
+
+    mask_width: int
+    softmax_in_fp32: bool
+    dropout: bool
+
+
+def eager(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, how: EagerSettings) -> Value:
+    """`eager_attention_forward`: scores of every pair of positions; kept are the probabilities and their cast."""
+    pairs, width = Form(pair=heads.query), query.width
+    scores = program.scale(_product(program, query, key, pairs, program.compute))
+    masked = program.add(scores, Value(pairs, how.mask_width, "constant", needs_gradient=False))
+    probabilities = program.softmax(program.cast(masked, FP32) if how.softmax_in_fp32 else masked)
+    probabilities = program.cast(probabilities, width)
+    if how.dropout:
+        probabilities = program.dropout(probabilities)
+    output = _product(program, probabilities, value, rows * (heads.query * heads.value_width), program.compute)
     return program.contiguous(output)

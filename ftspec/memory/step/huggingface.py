@@ -3,10 +3,10 @@
 from typing import Literal, NamedTuple
 
 from ftspec.catalog.shape import ModelShape
-from ftspec.memory.step.attention import Heads, eager, flash, repeat_heads, rotate, sdpa
+from ftspec.memory.step.attention import EagerSettings, Heads, eager, flash, math_sdpa, repeat_heads, rotate, sdpa
 from ftspec.memory.step.form import ZERO, Form
-from ftspec.memory.step.norms import layer_norm, rms_norm
-from ftspec.memory.step.operations import FP32, Program, gradient
+from ftspec.memory.step.norms import layer_norm, power, rms_norm
+from ftspec.memory.step.operations import FP32, Program, gradient, passed
 from ftspec.memory.step.tape import Value
 
 
@@ -88,9 +88,38 @@ def _mix(program: Program, setting: Setting, query: Value, key: Value, value: Va
         return flash(program, query, key, value, ROWS, heads)
     times = heads.query // heads.key
     key, value = repeat_heads(program, key, times), repeat_heads(program, value, times)
+    dropout = is_gpt2(setting.shape)
     if setting.attention == "sdpa":
+        if dropout:
+            return math_sdpa(program, query, key, value, ROWS, heads)
         return sdpa(program, query, key, value, ROWS, heads, Form(pair=1))
-    return eager(program, query, key, value, ROWS, heads, setting.residual)
+    how = EagerSettings(setting.residual, softmax_in_fp32=not dropout, dropout=dropout)
+    return eager(program, query, key, value, ROWS, heads, how)
+
+
+def is_gpt2(shape: ModelShape) -> bool:
+    """Whether the shape is GPT-2's: its configuration has dropout 0.1 everywhere, and its gelu is written out
+    (transformers/models/gpt2/configuration_gpt2.py).
+    """
+    plain = shape.mlp == "plain" and shape.norm == "layernorm" and shape.attention_bias == "all"
+    return plain and shape.position == "learned" and shape.extra_position_embeddings == 0
+
+
+def _written_out_gelu(program: Program, value: Value) -> Value:
+    """`NewGELUActivation` (transformers/activations.py): `0.5 * x * (1 + tanh(c * (x + 0.044715 * x**3)))`."""
+    half = program.scale(value)
+    cubic = program.scale(program.add(value, program.scale(power(program, value))))
+    tanh = program.softmax(cubic)
+    shifted = program.record((tanh,), Value(tanh.elements, tanh.width), (), passed(0))
+    return program.multiply(half, shifted)
+
+
+def _activation(program: Program, setting: Setting, value: Value) -> Value:
+    return _written_out_gelu(program, value) if is_gpt2(setting.shape) else program.pointwise(value)
+
+
+def _dropped(program: Program, setting: Setting, value: Value) -> Value:
+    return program.dropout(value) if is_gpt2(setting.shape) else value
 
 
 def mlp(program: Program, setting: Setting, value: Value, width: int) -> Value:
@@ -101,7 +130,7 @@ def mlp(program: Program, setting: Setting, value: Value, width: int) -> Value:
         gate = program.pointwise(linear(program, setting, value, hidden, width, bias))
         inner = program.multiply(gate, linear(program, setting, value, hidden, width, bias))
     else:
-        inner = program.pointwise(linear(program, setting, value, hidden, width, bias))
+        inner = _activation(program, setting, linear(program, setting, value, hidden, width, bias))
     return linear(program, setting, inner, width, hidden, bias)
 
 
@@ -109,9 +138,10 @@ def layer(setting: Setting) -> tuple[Program, Value]:
     """A dense decoder layer: its tape and its output."""
     program, shape = Program(setting.compute), setting.shape
     value = Value(ROWS * shape.hidden_size, setting.residual)
-    value = program.add(value, attention(program, setting, norm(program, setting, value, shape.hidden_size)))
-    inner = norm(program, setting, value, shape.hidden_size)
-    return program, program.add(value, mlp(program, setting, inner, shape.intermediate_size))
+    mixed = attention(program, setting, norm(program, setting, value, shape.hidden_size))
+    value = program.add(value, _dropped(program, setting, mixed))
+    inner = mlp(program, setting, norm(program, setting, value, shape.hidden_size), shape.intermediate_size)
+    return program, program.add(value, _dropped(program, setting, inner))
 
 
 def head(setting: Setting, vocabulary: int) -> tuple[Program, Value]:
@@ -121,7 +151,7 @@ def head(setting: Setting, vocabulary: int) -> tuple[Program, Value]:
     value = norm(program, setting, value, hidden) if setting.shape.final_norm else value
     logits = linear(program, setting, value, hidden, vocabulary)
     wide = program.cast(logits, FP32)
-    probabilities = Value(wide.elements, FP32, "logits")
-    program.record((wide,), probabilities, (probabilities,), gradient(0))
+    wide.role = "logits"
+    probabilities = program.softmax(wide)
     loss = Value(ZERO, FP32)
     return program, program.record((probabilities,), loss, (), gradient(0))

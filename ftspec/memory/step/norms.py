@@ -8,7 +8,7 @@ from ftspec.memory.step.tape import Step, Value
 def rms_norm(program: Program, value: Value, rows: Form, weight: Value) -> Value:
     """`LlamaRMSNorm.forward` (transformers/models/llama/modeling_llama.py): in fp32, operation by operation."""
     wide = program.cast(value, FP32)
-    square = _square(program, wide)
+    square = power(program, wide)
     mean = program.record((square,), Value(rows, FP32), (), gradient(0))
     scale = Value(rows, FP32)
     program.record((mean,), scale, (scale,), gradient(0))
@@ -16,8 +16,8 @@ def rms_norm(program: Program, value: Value, rows: Form, weight: Value) -> Value
     return program.broadcast_multiply(program.cast(normal, value.width), weight)
 
 
-def _square(program: Program, value: Value) -> Value:
-    """`x.pow(2)`; its backward is `grad * (2 * x.pow(1))` (FunctionsManual.cpp, `pow_backward`)."""
+def power(program: Program, value: Value) -> Value:
+    """`x.pow(n)`; its backward is `grad * (n * x.pow(n - 1))` (FunctionsManual.cpp, `pow_backward`)."""
     size = value.size
     steps = (Step("allocate", size), Step("allocate", size), gradient(0))
     return program.record((value,), Value(value.elements, value.width), (value,), *steps)

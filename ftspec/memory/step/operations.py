@@ -59,6 +59,16 @@ class Program:
         """`mul` by a number: nothing is kept."""
         return self.record((value,), Value(value.elements, value.width), (), gradient(0))
 
+    def dropout(self, value: Value) -> Value:
+        """`native_dropout`: the mask is kept, as wide as the tensor on the CPU (one byte an element on a GPU)."""
+        mask = Value(value.elements, value.width)
+        return self.record((value,), Value(value.elements, value.width), (mask,), gradient(0))
+
+    def softmax(self, value: Value) -> Value:
+        """`_softmax`: its output is kept."""
+        output = Value(value.elements, value.width, _role(value))
+        return self.record((value,), output, (output,), gradient(0))
+
     def multiply(self, left: Value, right: Value) -> Value:
         """`mul` of two tensors of one shape: each is kept for the other's gradient."""
         saved = (*((right,) if left.needs_gradient else ()), *((left,) if right.needs_gradient else ()))
