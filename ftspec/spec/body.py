@@ -19,12 +19,11 @@ class Node:
     `path` is the dotted path of a key, None of a `let` and inside one.
     """
 
-    __slots__ = ("expression", "key", "layer", "path", "result", "scope", "state")
+    __slots__ = ("expression", "key", "layer", "path", "result", "state")
 
-    def __init__(self, key: Name, expression: "Expression | Body", scope: "Body", layer: int, path: str | None) -> None:
+    def __init__(self, key: Name, expression: "Expression | Body", layer: int, path: str | None) -> None:
         self.key = key
         self.expression = expression
-        self.scope = scope
         self.layer = layer
         self.path = path
         self.state = 0
@@ -37,16 +36,12 @@ class Node:
 
 
 class Body:
-    """The keys and `let`s of one block. `tag` is the word before `{`; `path` its dotted path, None inside a `let`."""
+    """The keys of one block. `tag` is the word before `{`; `path` its dotted path, None inside a `let`."""
 
-    __slots__ = ("lets", "nodes", "parent", "path", "places", "tag")
+    __slots__ = ("nodes", "path", "places", "tag")
 
-    def __init__(
-        self, parent: "Body | None", path: str | None, places: dict[str, Place], tag: Name | None = None
-    ) -> None:
+    def __init__(self, path: str | None, places: dict[str, Place], tag: Name | None = None) -> None:
         self.nodes: dict[str, Node] = {}
-        self.lets: dict[str, Node] = {}
-        self.parent = parent
         self.path = path
         self.places = places
         self.tag = tag
@@ -59,11 +54,12 @@ class Body:
 
 
 class Collector:
-    """Puts the statements of one layer into bodies. `path` is the text's name for places."""
+    """Puts the statements of one layer into bodies and `lets`. `path` is the text's name for places."""
 
-    def __init__(self, path: str, layer: int) -> None:
+    def __init__(self, path: str, layer: int, lets: dict[str, Node]) -> None:
         self.path = path
         self.layer = layer
+        self.lets = lets
         self.findings: list[Finding] = []
 
     def collect(self, statements: Iterable[Statement], body: Body) -> None:
@@ -74,7 +70,7 @@ class Collector:
             elif type(statement) is Block:
                 self._block(body, statement)
             elif type(statement) is Let:
-                self._let(body, statement)
+                self._let(statement)
             else:
                 self.findings.append(
                     MISPLACED.finding(
@@ -88,11 +84,11 @@ class Collector:
         """`key = value`; a value with a body is collected too, so that its keys have places."""
         node = self._node(body, key, value, span)
         if node is not None and type(value) is Tagged:
-            node.expression = self.tagged(value, body, body.child_path(key.text))
+            node.expression = self.tagged(value, body.child_path(key.text), body.places)
 
-    def tagged(self, value: Tagged, scope: Body, path: str | None) -> Body:
+    def tagged(self, value: Tagged, path: str | None, places: dict[str, Place]) -> Body:
         """The body of `lora { … }`."""
-        inner = Body(scope, path, scope.places, value.tag)
+        inner = Body(path, places, value.tag)
         self.collect(value.body, inner)
         return inner
 
@@ -109,7 +105,7 @@ class Collector:
             self.collect(block.body, older.expression)
             return
         path = body.child_path(block.name.text)
-        inner = Body(body, path, body.places)
+        inner = Body(path, body.places)
         if self._node(body, block.name, inner, block.span) is not None:
             self.collect(block.body, inner)
 
@@ -124,11 +120,11 @@ class Collector:
             if older is not None:
                 _forget(body.places, path)
             body.places[path] = Place(self.path, key.span, span)
-        node = body.nodes[key.text] = Node(key, value, body, self.layer, path)
+        node = body.nodes[key.text] = Node(key, value, self.layer, path)
         return node
 
-    def _let(self, body: Body, let: Let) -> None:
-        older = body.lets.get(let.name.text)
+    def _let(self, let: Let) -> None:
+        older = self.lets.get(let.name.text)
         if older is not None and older.layer == self.layer:
             self._duplicate(f"`let {let.name.text}`", let.name, older.key)
         elif let.name.text == "auto":
@@ -140,7 +136,7 @@ class Collector:
                 )
             )
         else:
-            body.lets[let.name.text] = Node(let.name, let.value, body, self.layer, None)
+            self.lets[let.name.text] = Node(let.name, let.value, self.layer, None)
 
     def _duplicate(self, what: str, second: Name, first: Name) -> None:
         related = (Related("first written here", first.span),)

@@ -2,7 +2,7 @@
 is wrong is a finding at its place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ftspec.core.finding import Finding, Related
@@ -25,7 +25,7 @@ from ftspec.spec.evaluation_codes import (
 )
 from ftspec.spec.kinds import AUTO
 from ftspec.spec.numbers import literal_value
-from ftspec.spec.reference import follow, let_names
+from ftspec.spec.reference import follow
 from ftspec.spec.values import FAILED, Word, plain, shown
 from ftspec.syntax.tree import (
     Binary,
@@ -46,6 +46,7 @@ _DONE, _RUNNING = 2, 1
 _ERROR_RULES = {"operands": BAD_OPERANDS, "zero": DIVISION_BY_ZERO, "bounds": OUT_OF_BOUNDS, "call": BAD_CALL}
 _ERROR_HELP = {
     "operands": "units are types: 10GB / 2s is 5GB/s, 10GB / 2GB is 5; `and`, `or`, `not` take true and false",
+    "call": "`min` and `max` take two or more arguments, `ceil`, `floor` and `round` one",
     "zero": "make the divisor a number other than 0, or guard it: `if n == 0 then … else x / n`",
     "bounds": "check the units and the exponents of what is multiplied",
 }
@@ -53,10 +54,11 @@ _OUT_OF_BOUNDS_HELP = "write a number that a training job can have; whole number
 
 
 class Evaluation:
-    """The evaluation of a document's bodies. `root` is where dotted references start."""
+    """The evaluation of a document's bodies. Dotted references start at `root`, bare names are of `lets`."""
 
-    def __init__(self, root: Body, path: str) -> None:
+    def __init__(self, root: Body, lets: Mapping[str, Node], path: str) -> None:
         self.root = root
+        self.lets = lets
         self.path = path
         self.findings: list[Finding] = []
         self._running: list[Node] = []
@@ -71,8 +73,6 @@ class Evaluation:
         values: dict[str, Any] = {}
         if body.tag is not None:
             values["kind"] = Word(body.tag.text)
-        for node in body.lets.values():
-            self.value(node)
         for key, node in body.nodes.items():
             if key == "kind" and body.tag is not None:
                 message = f"`kind` is said twice: the word `{body.tag.text}` before `{{` is the kind"
@@ -105,7 +105,7 @@ class Evaluation:
         if isinstance(node.expression, Body):
             node.result = self.values(node.expression)
         else:
-            node.result = self.evaluate(node.expression, node.scope, node.path)
+            node.result = self.evaluate(node.expression, node.path)
         self._running.pop()
         node.state = _DONE
         return node.result
@@ -119,9 +119,9 @@ class Evaluation:
         self.findings.append(CYCLE.finding(message, node.key.span, help, related=related))
         return FAILED
 
-    def evaluate(self, expression: Expression, scope: Body, path: str | None) -> Any:
-        """The value of an expression in a scope; `path` is the dotted path of the key that it is written for."""
-        return _EVALUATORS[type(expression)](self, expression, scope, path)
+    def evaluate(self, expression: Expression, path: str | None = None) -> Any:
+        """The value of an expression; `path` is the dotted path of the key that it is written for."""
+        return _EVALUATORS[type(expression)](self, expression, path)
 
     def checked(self, calculate: Callable[[], Any], expression: Expression, operands: tuple[Expression, ...]) -> Any:
         """The result of `calculate`, its OperandError as a finding at the operand or the whole expression."""
@@ -131,15 +131,14 @@ class Evaluation:
             guilty = expression if error.culprit is None else operands[error.culprit]
             return self.report(_ERROR_RULES[error.kind], str(error), guilty.span, _ERROR_HELP.get(error.kind))
 
-    def unknown_name(self, name: str, span: Span, scope: Body) -> Any:
+    def unknown_name(self, name: str, span: Span) -> Any:
         """Report a bare word that stands where only a `let` could."""
-        known = let_names(scope)
-        meant = nearest(name, known)
+        meant = nearest(name, self.lets)
         help = f"did you mean `{meant}`?" if meant else f"define it: `let {name} = …`"
         return self.report(UNKNOWN_NAME, f"there is no `let` named `{name}` here", span, help)
 
 
-def _number(run: Evaluation, literal: NumberLiteral, scope: Body, path: str | None) -> Any:
+def _number(run: Evaluation, literal: NumberLiteral, path: str | None) -> Any:
     try:
         value = literal_value(literal.digits, literal.unit)
     except KeyError:
@@ -160,42 +159,39 @@ def _number(run: Evaluation, literal: NumberLiteral, scope: Body, path: str | No
     return value
 
 
-def _literal(run: Evaluation, literal: StringLiteral | BooleanLiteral, scope: Body, path: str | None) -> Any:
+def _literal(run: Evaluation, literal: StringLiteral | BooleanLiteral, path: str | None) -> Any:
     return literal.value
 
 
-def _reference(run: Evaluation, reference: Reference, scope: Body, path: str | None) -> Any:
+def _reference(run: Evaluation, reference: Reference, path: str | None) -> Any:
     if len(reference.parts) > 1:
-        return follow(run, reference, scope)
+        return follow(run, reference)
     name = reference.parts[0]
     if name == "auto":
         return AUTO
-    around: Body | None = scope
-    while around is not None:
-        if name in around.lets:
-            return run.value(around.lets[name])
-        around = around.parent
-    return Word(name, let_names(scope))
+    if name in run.lets:
+        return run.value(run.lets[name])
+    return Word(name, run.lets)
 
 
-def _list(run: Evaluation, expression: ListExpression, scope: Body, path: str | None) -> Any:
-    values = [run.plain(run.evaluate(item, scope, None), item.span) for item in expression.items]
+def _list(run: Evaluation, expression: ListExpression, path: str | None) -> Any:
+    values = [run.plain(run.evaluate(item), item.span) for item in expression.items]
     return FAILED if FAILED in values else values
 
 
-def _tagged(run: Evaluation, expression: Tagged, scope: Body, path: str | None) -> Any:
-    collector = Collector(expression.span.source or run.path, 0)
-    body = collector.tagged(expression, scope, path)
+def _tagged(run: Evaluation, expression: Tagged, path: str | None) -> Any:
+    collector = Collector(expression.span.source or run.path, 0, {})
+    body = collector.tagged(expression, path, run.root.places)
     run.findings += collector.findings
     return run.values(body)
 
 
-def _truth(run: Evaluation, expression: Expression, scope: Body, what: str) -> Any:
-    value = run.evaluate(expression, scope, None)
+def _truth(run: Evaluation, expression: Expression, what: str) -> Any:
+    value = run.evaluate(expression)
     if value is FAILED or isinstance(value, bool):
         return value
     if type(value) is Word and type(expression) is Reference and len(expression.parts) == 1:
-        return run.unknown_name(value, expression.span, scope)
+        return run.unknown_name(value, expression.span)
     return run.report(
         BAD_OPERANDS,
         f"{what} needs true or false, and this is {shown(value)}",
@@ -204,55 +200,55 @@ def _truth(run: Evaluation, expression: Expression, scope: Body, what: str) -> A
     )
 
 
-def _unary(run: Evaluation, expression: Unary, scope: Body, path: str | None) -> Any:
+def _unary(run: Evaluation, expression: Unary, path: str | None) -> Any:
     if expression.operator == "not":
-        value = _truth(run, expression.operand, scope, "`not`")
+        value = _truth(run, expression.operand, "`not`")
         return value if value is FAILED else not value
-    value = _operand(run, expression.operand, scope, True)
+    value = _operand(run, expression.operand, True)
     return value if value is FAILED else run.checked(lambda: negate(value), expression, (expression.operand,))
 
 
-def _operand(run: Evaluation, expression: Expression, scope: Body, numeric: bool) -> Any:
+def _operand(run: Evaluation, expression: Expression, numeric: bool) -> Any:
     """An operand's value; a word that can only be a misspelt name is a finding."""
-    value = run.evaluate(expression, scope, None)
+    value = run.evaluate(expression)
     if numeric and type(value) is Word and type(expression) is Reference and len(expression.parts) == 1:
-        return run.unknown_name(value, expression.span, scope)
+        return run.unknown_name(value, expression.span)
     return value
 
 
-def _binary(run: Evaluation, expression: Binary, scope: Body, path: str | None) -> Any:
+def _binary(run: Evaluation, expression: Binary, path: str | None) -> Any:
     operator, left_side, right_side = expression.operator, expression.left, expression.right
     if operator in ("and", "or"):
-        left = _truth(run, left_side, scope, f"`{operator}`")
+        left = _truth(run, left_side, f"`{operator}`")
         if left is FAILED or left == (operator == "or"):
             return left
-        return _truth(run, right_side, scope, f"`{operator}`")
+        return _truth(run, right_side, f"`{operator}`")
     numeric = operator not in ("==", "!=")
-    left = _operand(run, left_side, scope, numeric)
-    right = _operand(run, right_side, scope, numeric)
+    left = _operand(run, left_side, numeric)
+    right = _operand(run, right_side, numeric)
     if left is FAILED or right is FAILED:
         return FAILED
     return run.checked(lambda: combine(operator, left, right), expression, (left_side, right_side))
 
 
-def _conditional(run: Evaluation, expression: Conditional, scope: Body, path: str | None) -> Any:
-    condition = _truth(run, expression.condition, scope, "the condition of `if`")
+def _conditional(run: Evaluation, expression: Conditional, path: str | None) -> Any:
+    condition = _truth(run, expression.condition, "the condition of `if`")
     if condition is FAILED:
         return FAILED
-    return run.evaluate(expression.then if condition else expression.otherwise, scope, path)
+    return run.evaluate(expression.then if condition else expression.otherwise, path)
 
 
-def _call(run: Evaluation, expression: Call, scope: Body, path: str | None) -> Any:
+def _call(run: Evaluation, expression: Call, path: str | None) -> Any:
     name = expression.function.text
     if name not in FUNCTIONS:
         meant = nearest(name, FUNCTIONS)
         help = f"did you mean `{meant}`?" if meant else f"the functions are {', '.join(FUNCTIONS)}"
         return run.report(BAD_CALL, f"there is no function `{name}`", expression.function.span, help)
-    values = [_operand(run, argument, scope, True) for argument in expression.arguments]
+    values = [_operand(run, argument, True) for argument in expression.arguments]
     return FAILED if FAILED in values else run.checked(lambda: call(name, values), expression, expression.arguments)
 
 
-_EVALUATORS: dict[type[Any], Callable[[Evaluation, Any, Body, str | None], Any]] = {
+_EVALUATORS: dict[type[Any], Callable[[Evaluation, Any, str | None], Any]] = {
     NumberLiteral: _number,
     StringLiteral: _literal,
     BooleanLiteral: _literal,

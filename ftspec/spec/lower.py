@@ -5,15 +5,15 @@ from typing import Any
 
 from ftspec.core.finding import Edit, Finding, Fix, Related
 from ftspec.core.source import Place
-from ftspec.spec.body import Body, Collector
+from ftspec.spec.body import Body, Collector, Node
 from ftspec.spec.document import Document, TargetBlock
 from ftspec.spec.evaluate import Evaluation
-from ftspec.spec.evaluation_codes import BAD_OPERANDS, DUPLICATE
+from ftspec.spec.evaluation_codes import DUPLICATE
 from ftspec.spec.kinds import AUTO
 from ftspec.spec.model import Spec
 from ftspec.spec.settings import apply_settings
 from ftspec.spec.typed import build
-from ftspec.spec.typed_codes import DECIMAL_LENGTH
+from ftspec.spec.typed_codes import BLOCK_OR_VALUE, DECIMAL_LENGTH
 from ftspec.spec.values import Word
 from ftspec.syntax.tree import Assert, Import, Name, NumberLiteral, Reference, SpecTree, Statement, Target, Variant
 
@@ -29,15 +29,18 @@ def lower(tree: SpecTree, path: str, settings: Sequence[str] = ()) -> tuple[Docu
     `settings` are the `path=value` texts of `--set`; they override the file. A `let` may be set by its name.
     """
     places: dict[str, Place] = {}
-    root = Body(None, "", places)
-    collector = Collector(path, _FILE_LAYER)
+    root = Body("", places)
+    lets: dict[str, Node] = {}
+    collector = Collector(path, _FILE_LAYER, lets)
     top: dict[type[Any], list[Any]] = {Target: [], Variant: [], Assert: [], Import: []}
     collector.collect(_bodies(tree.statements, top), root)
-    findings = [*collector.findings, *_twice(top), *apply_settings(settings, root, _SETTINGS_LAYER)]
-    run = Evaluation(root, path)
+    findings = [*collector.findings, *_twice(top), *apply_settings(settings, root, lets, _SETTINGS_LAYER)]
+    run = Evaluation(root, lets, path)
+    for node in lets.values():
+        run.value(node)
     spec, wrong = build(Spec, run.values(root), places)
     targets = [_target(target, run, path) for target in top[Target]]
-    findings += [*run.findings, *wrong, *_decimal_lengths(root)]
+    findings += [*run.findings, *wrong, *_decimal_lengths(root, lets)]
     document = Document(path, spec, places, tuple(targets), tuple(top[Variant]), tuple(top[Assert]), tuple(top[Import]))
     return document, findings
 
@@ -68,14 +71,14 @@ def _twice(top: Mapping[type[Any], list[Any]]) -> list[Finding]:
 def _target(target: Target, run: Evaluation, path: str) -> TargetBlock:
     """A target's block. In `raw`, which is the framework's language, `auto` is the word "auto"."""
     places: dict[str, Place] = {}
-    body = Body(run.root, "", places)
-    collector = Collector(path, _FILE_LAYER)
+    body = Body("", places)
+    collector = Collector(path, _FILE_LAYER, {})
     collector.collect(target.body, body)
     run.findings += collector.findings
     options = run.values(body)
     raw = options.pop("raw", {})
     if not isinstance(raw, dict):
-        run.report(BAD_OPERANDS, "`raw` is a block", places["raw"].value, "write `raw { … }`")
+        run.report(BLOCK_OR_VALUE, "`raw` is a block", places["raw"].value, "write `raw { … }`")
         raw = {}
     return TargetBlock(target.name.text, target.name.span, options, _raw(raw), places)
 
@@ -88,21 +91,21 @@ def _raw(value: Any) -> Any:
     return [_raw(each) for each in value] if isinstance(value, list) else value
 
 
-def _through_lets(expression: Any, root: Body) -> Any:
+def _through_lets(expression: Any, lets: Mapping[str, Node]) -> Any:
     """What an expression is, or the value of the `let` of the file that it is the name of."""
-    if isinstance(expression, Reference) and expression.text in root.lets:
-        return root.lets[expression.text].expression
+    if isinstance(expression, Reference) and expression.text in lets:
+        return lets[expression.text].expression
     return expression
 
 
-def _decimal_lengths(root: Body) -> list[Finding]:
+def _decimal_lengths(root: Body, lets: Mapping[str, Node]) -> list[Finding]:
     """Lengths in tokens that are written with a decimal multiplier."""
     findings: list[Finding] = []
     for path in _LENGTHS:
         block, key = path.split(".")
         node = root.nodes.get(block)
         inner = node.expression.nodes.get(key) if node is not None and isinstance(node.expression, Body) else None
-        literal = _through_lets(inner.expression, root) if inner is not None else None
+        literal = _through_lets(inner.expression, lets) if inner is not None else None
         if isinstance(literal, NumberLiteral) and literal.unit in _BINARY:
             right = literal.digits + _BINARY[literal.unit]
             fix = Fix(f"write `{right}`", (Edit(literal.span, right),))

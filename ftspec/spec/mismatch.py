@@ -63,8 +63,11 @@ def missing_kind(site: Site, slot: Slot) -> Any:
 
 def unknown_word(site: Site, slot: Slot, word: str) -> Any:
     """A word, bare or in quotes, that is none of the field's."""
+    from ftspec.spec.unknown import word_synonym
+
     words = [*(str(each) for each in slot.accepts.words), *block_words(slot.accepts)]
-    meant = nearest(word, words)
+    synonym = word_synonym(word)
+    meant = synonym if synonym in words else nearest(word, words)
     help = f"did you mean `{meant}`?" if meant else f"write {listed(words)}"
     written = word if isinstance(word, Word) else f'"{word}"'
     fix = site.replacement(slot.path, written, meant) if meant else None

@@ -1,4 +1,4 @@
-"""References: dotted paths to keys of the document, and the names in scope."""
+"""References: dotted paths to keys of the document."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,10 @@ GPUS = ("hardware", "gpus")
 """The one reference to something that is no key: nodes × gpus_per_node."""
 
 
-def let_names(scope: Body) -> tuple[str, ...]:
-    """The `let`s in scope, innermost first."""
-    names: list[str] = []
-    around: Body | None = scope
-    while around is not None:
-        names += around.lets
-        around = around.parent
-    return tuple(names)
-
-
-def follow(run: "Evaluation", reference: Reference, scope: Body) -> Any:
+def follow(run: "Evaluation", reference: Reference) -> Any:
     """The value of `parallelism.tensor`: what the file says there."""
     if reference.parts == GPUS and "gpus" not in _keys(run.root.nodes.get("hardware")):
-        return _gpus(run, reference, scope)
+        return _gpus(run, reference)
     value: Any = None
     body: Body | None = run.root
     for part in reference.parts:
@@ -40,17 +30,17 @@ def follow(run: "Evaluation", reference: Reference, scope: Body) -> Any:
                 value, body = Word(body.tag.text), None
                 continue
             if node is None:
-                return _unknown(run, reference, scope)
+                return _unknown(run, reference)
             body = node.expression if type(node.expression) is Body else None
             value = node if body is not None else run.value(node)
         else:
             value = value.get(part, FAILED) if isinstance(value, dict) else None
             if value is FAILED:
-                return _unknown(run, reference, scope)
+                return _unknown(run, reference)
         if value is FAILED:
             return FAILED
         if value is None:
-            return _unknown(run, reference, scope)
+            return _unknown(run, reference)
     value = run.value(value) if isinstance(value, Node) else value
     if value is AUTO:
         message = f"`{reference.text}` is `auto`: its value is decided after this expression is needed"
@@ -64,11 +54,11 @@ def _keys(node: Node | None) -> dict[str, Node]:
     return node.expression.nodes if node is not None and type(node.expression) is Body else {}
 
 
-def _gpus(run: "Evaluation", reference: Reference, scope: Body) -> Any:
+def _gpus(run: "Evaluation", reference: Reference) -> Any:
     """`hardware.gpus`, where nodes and gpus_per_node are written."""
     product = 1
     for key in ("nodes", "gpus_per_node"):
-        part = follow(run, Reference(("hardware", key), reference.span), scope)
+        part = follow(run, Reference(("hardware", key), reference.span))
         if not isinstance(part, Exact):
             return FAILED
         product *= part.number  # type: ignore[assignment]
@@ -98,7 +88,7 @@ def _written_paths(body: Body, prefix: str) -> list[str]:
     return paths
 
 
-def _unknown(run: "Evaluation", reference: Reference, scope: Body) -> Any:
+def _unknown(run: "Evaluation", reference: Reference) -> Any:
     from ftspec.spec.fields import spec_paths
 
     text = reference.text

@@ -1,6 +1,6 @@
 """`--set path=value`: the command line as the last layer over a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ftspec.core.finding import Finding
@@ -14,14 +14,14 @@ _PREFIX = "let value = "
 _HELP = "write `--set path=value`, such as `--set parallelism.tensor=4`, or a `let`'s name for the path"
 
 
-def apply_settings(settings: Sequence[str], root: Body, layer: int) -> list[Finding]:
+def apply_settings(settings: Sequence[str], root: Body, lets: dict[str, Node], layer: int) -> list[Finding]:
     """Lay `--set` texts over the bodies; a later one wins.
 
     Spans have the source COMMAND_LINE and the text's number as their line.
     """
     findings: list[Finding] = []
     for number, text in enumerate(settings, 1):
-        collector = Collector(COMMAND_LINE, layer + number)
+        collector = Collector(COMMAND_LINE, layer + number, lets)
         path, equals, value = text.partition("=")
         span = Span(number, 1, number, max(2, len(text) + 1), COMMAND_LINE)
         if not equals or not path.strip():
@@ -77,11 +77,11 @@ def _moved(part: Any, line: int, shift: int) -> Any:
 def _assign(collector: Collector, root: Body, names: list[Name], value: Expression) -> str | None:
     """Put a value at a path, or say what is wrong with the path."""
     first = names[0]
-    if len(names) == 1 and first.text in root.lets and first.text not in spec_paths():
-        root.lets[first.text] = Node(first, value, root, collector.layer, None)
+    if len(names) == 1 and first.text in collector.lets and first.text not in spec_paths():
+        collector.lets[first.text] = Node(first, value, collector.layer, None)
         return None
     if names[0].text not in spec_paths() or not all(name.text for name in names):
-        return _unknown_start(names, root)
+        return _unknown_start(names, collector.lets)
     body = root
     for name in names[:-1]:
         inner = _inner(collector, body, name)
@@ -92,11 +92,11 @@ def _assign(collector: Collector, root: Body, names: list[Name], value: Expressi
     return None
 
 
-def _unknown_start(names: list[Name], root: Body) -> str:
+def _unknown_start(names: list[Name], lets: Iterable[str]) -> str:
     from ftspec.core.suggest import nearest
 
     path = ".".join(name.text for name in names)
-    meant = nearest(path, [*spec_paths(), *root.lets])
+    meant = nearest(path, [*spec_paths(), *lets])
     hint = next((each for each in spec_paths() if each.endswith(f".{path}")), meant)
     return f"there is no `{path}` to set" + (f"; did you mean `{hint}`?" if hint else "")
 
@@ -112,9 +112,9 @@ def _inner(collector: Collector, body: Body, name: Name) -> Body | None:
             return None
         tag = Name(node.expression.text, node.expression.span)
     path = body.child_path(name.text)
-    inner = Body(body, path, body.places, tag)
+    inner = Body(path, body.places, tag)
     if node is None:
         collector.place(body, name)
-        node = body.nodes[name.text] = Node(name, inner, body, collector.layer, path)
+        node = body.nodes[name.text] = Node(name, inner, collector.layer, path)
     node.expression = inner
     return inner

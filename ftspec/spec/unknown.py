@@ -18,9 +18,21 @@ class Synonym(NamedTuple):
 
 
 @cache
+def _tables() -> dict[str, Any]:
+    tables: dict[str, Any] = json.loads(Path(__file__).with_name("synonyms.json").read_text(encoding="utf-8"))
+    return tables
+
+
+def word_synonym(word: str) -> str | None:
+    """Our word for another tool's (`bfloat16`: bf16), if it has one."""
+    ours: str | None = _tables()["words"].get(word.lower())
+    return ours
+
+
+@cache
 def synonyms() -> dict[str, Synonym]:
     """Names of DeepSpeed, Megatron and Hugging Face, folded to lower case with `_`."""
-    rows = json.loads(Path(__file__).with_name("synonyms.json").read_text(encoding="utf-8"))["synonyms"]
+    rows = _tables()["synonyms"]
     return {row["name"]: Synonym(row["tools"], row["path"], row.get("write", "")) for row in rows}
 
 
