@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from ftspec.core.finding import Finding
 from ftspec.spec.fields import fields_of, kind_words
 from ftspec.spec.model import Spec
+from ftspec.spec.typed_codes import MISSING_KIND, OUT_OF_RANGE, UNKNOWN_FIELD, UNKNOWN_WORD, WRONG_TYPE
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, alias_generator=lambda name: name.rstrip("_"))
 
@@ -30,28 +32,38 @@ def spec_adapter() -> TypeAdapter[Spec]:
     return TypeAdapter(Spec)
 
 
-class InvalidMapping(ValueError):
-    """A mapping that is not a spec. The message has one line a problem, each beginning with the dotted path."""
+_RULES = {
+    "unexpected_keyword_argument": UNKNOWN_FIELD,
+    "literal_error": UNKNOWN_WORD,
+    "union_tag_invalid": UNKNOWN_WORD,
+    "union_tag_not_found": MISSING_KIND,
+    "value_error": OUT_OF_RANGE,
+}
 
 
-def spec_from_mapping(mapping: Mapping[str, Any]) -> Spec:
-    """A spec from nested plain values, as `spec_to_mapping` makes them. Raises InvalidMapping.
+def spec_from_mapping(mapping: Mapping[str, Any]) -> tuple[Spec | None, list[Finding]]:
+    """A spec from nested plain values, as `spec_to_mapping` makes them; None with findings if it is not one.
 
     Numbers are in base units (bytes, bytes per second, seconds, dollars), `auto` is "auto", and a block that
-    has a word before it in the language says the word under `kind`.
+    has a word before it in the language says the word under `kind`. A finding's message begins with the path.
     """
     try:
-        text = json.dumps(mapping, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidMapping(f"the mapping does not hold plain values: {error}") from error
-    try:
-        return spec_adapter().validate_json(text)
+        return spec_adapter().validate_json(json.dumps(mapping, allow_nan=False)), []
     except ValidationError as error:
-        raise InvalidMapping("\n".join(map(_problem_line, error.errors(include_url=False)))) from error
+        return None, [_finding(problem) for problem in error.errors(include_url=False)]
+    except (TypeError, ValueError, RecursionError) as error:
+        return None, [WRONG_TYPE.finding(f"the mapping does not hold plain values: {error}", help=_PLAIN)]
 
 
-def _problem_line(problem: Any) -> str:
-    return f"{'.'.join(str(part) for part in problem['loc']) or 'the mapping'}: {problem['msg']}"
+_PLAIN = "give strings, numbers, true or false, lists and mappings"
+
+
+def _finding(problem: Any) -> Finding:
+    path = ".".join(str(part) for part in problem["loc"]) or "the mapping"
+    rule = _RULES.get(problem["type"], WRONG_TYPE)
+    return rule.finding(
+        f"`{path}`: {problem['msg']}", help=f"the field's values are in `ftspec schema spec` under {path}"
+    )
 
 
 def export_schema() -> dict[str, Any]:
