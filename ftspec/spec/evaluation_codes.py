@@ -81,15 +81,15 @@ NOT_KNOWN_YET = declare(
     Severity.ERROR,
     "a reference to a value that is not written",
     "An expression may use what the file says. What is left out or `auto` is decided later, by the plan.",
-    job("training { micro_batch_size = parallelism.data }", "parallelism { data = auto }"),
-    job("training { micro_batch_size = parallelism.data }", "parallelism { data = 8 }"),
+    job("training { gradient_accumulation_steps = parallelism.data }", "parallelism { data = auto }"),
+    job("training { gradient_accumulation_steps = parallelism.data }", "parallelism { data = 8 }"),
 )
 TOO_DEEP = declare(
     "FT109",
     Severity.ERROR,
     "values that need each other too deeply",
     "A value may need another value, which needs another, 100 deep: far more than a person can follow.",
-    job("let a0 = 1", *(f"let a{step} = a{step - 1} + 1" for step in range(1, 150))),
+    job(*(f"let a{step} = a{step + 1} + 1" for step in range(150)), "let a150 = 1"),
     job("let a0 = 1", "let a1 = a0 + 1"),
 )
 MISPLACED = declare(

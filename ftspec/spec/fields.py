@@ -1,6 +1,6 @@
 """What a field takes: the annotations of a block's dataclass, read once."""
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -32,7 +32,6 @@ class Field(NamedTuple):
     attribute: str
     accepts: Accepts
     doc: str
-    required: bool
 
 
 def _read(annotation: Any, found: dict[str, Any]) -> None:
@@ -89,9 +88,8 @@ def _read_fields(kind: type[Any]) -> dict[str, Field]:
         found: dict[str, Any] = {}
         _read(hints[each.name], found)
         doc = str(found.pop("doc", ""))
-        required = each.default is MISSING and each.default_factory is MISSING
         key = each.name.rstrip("_")
-        read[key] = Field(key, each.name, Accepts(**found), doc, required)
+        read[key] = Field(key, each.name, Accepts(**found), doc)
     return read
 
 

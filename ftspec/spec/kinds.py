@@ -157,7 +157,9 @@ class ByKind:
 
 def _require_kind(value: Any) -> Any:
     if isinstance(value, dict) and "kind" not in value:
-        raise ValueError("does not say its `kind`")
+        from pydantic_core import PydanticCustomError
+
+        raise PydanticCustomError("missing_kind", "does not say its `kind`")
     return value
 
 

@@ -37,6 +37,7 @@ _RULES = {
     "literal_error": UNKNOWN_WORD,
     "union_tag_invalid": UNKNOWN_WORD,
     "union_tag_not_found": MISSING_KIND,
+    "missing_kind": MISSING_KIND,
     "value_error": OUT_OF_RANGE,
 }
 

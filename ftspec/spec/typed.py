@@ -10,7 +10,7 @@ from ftspec.spec import mismatch
 from ftspec.spec.fields import fields_of, kind_words
 from ftspec.spec.kinds import AUTO
 from ftspec.spec.site import Site, Slot
-from ftspec.spec.typed_codes import BAD_TEXT, BLOCK_OR_VALUE, MISSING_FIELD, UNKNOWN_FIELD
+from ftspec.spec.typed_codes import BAD_TEXT, BLOCK_OR_VALUE, UNKNOWN_FIELD
 from ftspec.spec.values import FAILED, Word, shortened
 from ftspec.spec.wording import block_words
 
@@ -24,7 +24,7 @@ def build(
 
     `values` holds str, `Word`, int, float, bool, list, dict, `Quantity` and `AUTO`; `places` the place of each
     key under its dotted path, which for the keys of `values` begins with `path`. `span` stands for what has no
-    place. A field whose value is wrong gets a finding and its default, None where it has none.
+    place. A field whose value is wrong gets a finding and its default.
     """
     site = Site(places, span)
     return _block(site, kind, values, path), site.findings
@@ -42,12 +42,6 @@ def _block(site: Site, kind: type[Block], values: Mapping[str, Any], path: str) 
         converted = _value(site, Slot(key, field.accepts, where), value)
         if converted is not FAILED:
             given[field.attribute] = converted
-    for field in known.values():
-        if field.required and field.attribute not in given:
-            if field.key not in values:
-                message = f"`{field.key}` is missing: {field.doc}"
-                site.report(MISSING_FIELD, path, message, f"write `{field.key} = …`", key=True)
-            given[field.attribute] = None
     return kind(**given)
 
 

@@ -44,8 +44,8 @@ NOT_WHOLE = declare(
     Severity.ERROR,
     "a number that has to be whole and is not",
     "GPUs, layers and samples come whole. A division gives a whole number only where it leaves no remainder.",
-    job("let gpus = 12", "training { global_batch_size = gpus / 8 }"),
-    job("let gpus = 16", "training { global_batch_size = gpus / 8 }"),
+    job("let gpus = 12", "training { gradient_accumulation_steps = gpus / 8 }"),
+    job("let gpus = 16", "training { gradient_accumulation_steps = gpus / 8 }"),
 )
 UNKNOWN_WORD = declare(
     "FT125",
@@ -98,16 +98,8 @@ BAD_TEXT = declare(
     'ft 1\nname = "a/b"\n' + job().removeprefix("ft 1\n"),
     'ft 1\nname = "a-b"\n' + job().removeprefix("ft 1\n"),
 )
-MISSING_FIELD = declare(
-    "FT131",
-    Severity.ERROR,
-    "a key that has to be written is missing",
-    "Most keys have a default. This one has none that would be right more often than wrong.",
-    "",
-    "",
-)
 DECIMAL_LENGTH = declare(
-    "FT132",
+    "FT131",
     Severity.WARNING,
     "a sequence length in decimal thousands",
     "`4k` is 4,000 and `4Ki` is 4,096. Sequence lengths are nearly always powers of two, and 4,000 "

@@ -169,7 +169,7 @@ def test_a_wrong_field_is_left_out_and_the_rest_is_kept() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Slurm:
-    partition: Annotated[str, Doc("Where to queue.")]
+    partition: Annotated[str | None, Doc("Where to queue.")] = None
     time: Annotated[float | None, SECONDS, Doc("Limit.")] = None
     kind: Annotated[Literal["slurm"], Doc("Word.")] = "slurm"
 
@@ -200,7 +200,7 @@ def test_a_targets_options_are_built_the_same_way() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        ("launcher = slurm", "FT131", "`partition` is missing"),
+        ("launcher = slurm { partition = 3 }", "FT121", "`partition` takes a string"),
         ("launchr = local", "FT120", "there is no `launchr`"),
         ("level = 3", "FT121", "`level` takes `0`, `1` or `2`"),
         ("ports = [1, 0]", "FT123", "`ports[1]` is 0"),
