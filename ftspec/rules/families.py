@@ -3,6 +3,8 @@
 A new rule is a function in its family's module; a new family is a module and its name below.
 """
 
+from ftspec.core.finding import Finding
+from ftspec.plan.model import Plan
 from ftspec.rules import (
     adapters,
     batch,
@@ -23,7 +25,8 @@ from ftspec.rules import (
     storage,
     zero,
 )
-from ftspec.rules.registry import plan_findings
+from ftspec.rules.alternatives import alternative_findings
+from ftspec.rules.registry import plan_findings as registered_findings
 
 FAMILIES = (
     layout,
@@ -47,4 +50,8 @@ FAMILIES = (
 )
 """The modules, in the order of their codes."""
 
-__all__ = ["FAMILIES", "plan_findings"]
+
+def plan_findings(plan: Plan) -> list[Finding]:
+    """What all rules find in a plan, and which layouts would work where they refuse its own."""
+    findings = registered_findings(plan)
+    return findings + alternative_findings(plan, findings)

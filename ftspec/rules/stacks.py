@@ -51,6 +51,11 @@ def stack_features() -> tuple[Feature, ...]:
     )
 
 
+def has_feature(stack: str, name: str) -> bool:
+    """Whether a stack has the feature of that name. Raises StopIteration for a name that the data file lacks."""
+    return stack in next(feature.stacks for feature in stack_features() if feature.name == name)
+
+
 @plan_rule(
     "FT260",
     Severity.ERROR,
