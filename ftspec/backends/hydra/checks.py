@@ -106,7 +106,7 @@ def _hydra_settings(settings: Any, target: TargetOptions) -> list[Finding]:
             UNKNOWN_HYDRA_SETTING.finding("`hydra` is a block of settings", span, 'write hydra { run { dir = "out" } }')
         ]
     try:
-        OmegaConf.merge(OmegaConf.structured(HydraConf), {**plain_raw(settings)})
+        OmegaConf.merge(OmegaConf.structured(HydraConf), OmegaConf.create(plain_raw(settings)))
     except OmegaConfBaseException as error:
         path = f"hydra.{error.full_key}" if error.full_key else "hydra"
         return [

@@ -34,8 +34,8 @@ BAD_INTERPOLATION = declare(
     "FT702",
     Severity.ERROR,
     "a raw string that OmegaConf cannot read",
-    "In raw strings `${…}` is an OmegaConf interpolation, so that they may refer to other keys. One that does not parse "
-    "makes Hydra fail when it composes the config. A literal `${` is written `\\${`.",
+    "In raw strings `${…}` is an OmegaConf interpolation, so that they may refer to other keys. One that does not "
+    "parse makes Hydra fail when it composes the config. A literal `${` is written `\\${`.",
     _JOB + 'target hydra { raw { run { folder = "out/${name" } } }\n',
     _JOB + 'target hydra { raw { run { folder = "out/${name}" } } }\n',
 )

@@ -19,4 +19,23 @@ def _validator() -> Any:
 def tree_problems(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with a resolved config without raw keys: dotted key ("" for the whole) and what is the matter."""
     problems = sorted(_validator().iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path])
-    return [(".".join(str(part) for part in problem.absolute_path), problem.message) for problem in problems]
+    return [(".".join(str(part) for part in problem.absolute_path), _message(problem)) for problem in problems]
+
+
+def _message(problem: Any) -> str:
+    if problem.validator == "anyOf":
+        deeper = [inner for inner in problem.context if inner.validator not in ("type", "enum")]
+        if deeper:
+            return str(deeper[0].message)
+        return f"{problem.instance!r} is not {' or '.join(map(_described, problem.schema['anyOf'][::-1]))}"
+    return str(problem.message)
+
+
+def _described(schema: Mapping[str, Any]) -> str:
+    """A choice of the schema in words."""
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    kind = str(schema.get("type", "one of several"))
+    limits = [f"at least {schema['minimum']:g}"] if "minimum" in schema else []
+    limits += [f"above {schema['exclusiveMinimum']:g}"] if "exclusiveMinimum" in schema else []
+    return " of ".join([kind, *limits])
