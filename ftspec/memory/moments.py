@@ -1,38 +1,89 @@
-"""The moments of a step at which a stage's memory may peak."""
+"""The moments of a step at which a stage's memory may peak, in the order of the step: the forward pass ends with the
+loss; the loss, the layers from last to first, and the embedding run backward; the optimizer steps.
+"""
 
+from collections.abc import Iterator
+
+from ftspec.memory.activations import constants, kept_below, kept_in_forward
+from ftspec.memory.gradients import Gradients, gradients_of
+from ftspec.memory.logits import held_logits, loss_forward_logits
 from ftspec.memory.moment import Moment
 from ftspec.memory.states import States
+from ftspec.memory.step.form import Point
+from ftspec.memory.step.frame import Frame, embedding_gradient, frame_of
+from ftspec.memory.step.tape import Alive
+from ftspec.memory.temporaries import optimizer_temporaries
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
 
 
-def micro_batches_in_flight(plan: Plan, stage: Stage) -> float:
-    """Micro-batches whose activations a stage holds (Narayanan et al. 2021, section 2.2)."""
-    layout, steps = plan.parallelism, plan.training.gradient_accumulation_steps
-    if layout.pipeline <= 1:
-        return 1
-    if layout.schedule == "gpipe":
-        return steps
-    in_flight = layout.pipeline - stage.pipeline_stage
-    if layout.virtual_pipeline > 1:
-        return layout.pipeline * (1 + (layout.pipeline - 1) / (layout.pipeline * layout.virtual_pipeline))
-    return min(in_flight, steps)
-
-
 def stage_moments(plan: Plan, stage: Stage, states: States) -> list[Moment]:
     """Every moment of the step that may be the stage's peak."""
-    shape, training, layout = plan.model.shape, plan.training, plan.parallelism
-    tokens = training.micro_batch_size * -(-training.sequence_length // max(1, layout.context))
-    tensor, hidden = max(1, layout.tensor), shape.hidden_size
-    replicated = tensor if layout.sequence_parallel else 1
-    width = 4 * shape.intermediate_size if shape.moe is None else 4 * shape.moe.moe_intermediate_size * shape.moe.num_experts_per_tok
-    query = (shape.num_attention_heads + 2 * shape.num_key_value_heads) * shape.head_dim
-    full_layer = 2 * tokens * (8 * hidden // replicated + (width + 2 * query) // tensor)
-    kept = 2 * tokens * hidden // replicated if training.activation_checkpointing == "full" else full_layer
-    activations = int(kept * stage.num_layers * micro_batches_in_flight(plan, stage)) + (full_layer if kept != full_layer else 0)
-    logits = 14 * tokens * shape.vocab_size // tensor if stage.head else 0
+    frame = frame_of(plan, stage)
+    gradients = gradients_of(frame, states)
     return [
-        Moment("loss_backward", activations, logits),
-        Moment("layer_backward", activations, temporary=full_layer, gradients=states.gradients),
-        Moment("optimizer_step", gradients=states.gradients),
+        *_forward(frame, gradients),
+        *_loss_backward(frame, gradients),
+        *_layers_backward(frame, gradients),
+        *_embedding_backward(frame, gradients),
+        Moment(
+            "optimizer_step",
+            logits=held_logits(frame),
+            temporary=optimizer_temporaries(plan, states),
+            gradients=gradients.all,
+        ),
     ]
+
+
+def _forward(frame: Frame, gradients: Gradients) -> Iterator[Moment]:
+    """The end of the forward pass: everything that is kept, and on the last stage the logits."""
+    logits = loss_forward_logits(frame) if frame.head else 0
+    yield Moment("forward", kept_in_forward(frame), logits, gradients=gradients.before)
+
+
+def _moment(phase: str, alive: Alive, point: Point, activations: int, logits: int, gradients: int) -> Moment:
+    return Moment(
+        phase,
+        activations + alive.activations.at(point),
+        logits + alive.logits.at(point),
+        alive.temporary.at(point),
+        gradients=gradients + alive.gradients.at(point),
+    )
+
+
+def _loss_backward(frame: Frame, gradients: Gradients) -> Iterator[Moment]:
+    if frame.head is None:
+        return
+    activations, logits = kept_below(frame, len(frame.variants)) + constants(frame, backward=True), held_logits(frame)
+    for alive in frame.head.part.moments:
+        yield _moment("loss_backward", alive, frame.point, activations, logits, gradients.before)
+
+
+def _layers_backward(frame: Frame, gradients: Gradients) -> Iterator[Moment]:
+    """The backward of the layers where something changes: between two such, memory is linear in the layer."""
+    fixed, logits = constants(frame, backward=True), held_logits(frame)
+    for index in _turning_points(frame):
+        activations = fixed + kept_below(frame, index, own=True)
+        made = gradients.after(index + 1)
+        for alive in frame.layers[frame.variants[index]].part.moments:
+            yield _moment("layer_backward", alive, frame.point, activations, logits, made)
+
+
+def _turning_points(frame: Frame) -> list[int]:
+    variants, last = frame.variants, len(frame.variants) - 1
+    every = max(1, frame.plan.training.checkpoint_every_layers)
+    ends = {0, last, min(last, every - 1), (last // every) * every} if variants else set()
+    changes = {i for i in range(last) if variants[i] != variants[i + 1]}
+    return sorted(i for i in ends | changes | {i + 1 for i in changes} if not variants[i].silent)
+
+
+def _embedding_backward(frame: Frame, gradients: Gradients) -> Iterator[Moment]:
+    """`embedding_dense_backward` makes a gradient of the whole table; a tied table adds the head's to it, in a third."""
+    table = embedding_gradient(frame)
+    if not table:
+        return
+    hidden = frame.point.shard_tokens * frame.setting.shape.hidden_size * frame.setting.residual
+    tied = frame.setting.shape.tie_word_embeddings and frame.stage.head
+    temporary = max(hidden + table, 2 * table if tied else 0)
+    activations, made = constants(frame, backward=True), gradients.after(0) - (0 if tied else gradients.embedding)
+    yield Moment("embedding_backward", activations, held_logits(frame), temporary, gradients=made)

@@ -45,6 +45,16 @@ class Program:
         """A transposed view whose gradient has to be laid out anew before a matrix product (`clone` in backward)."""
         return self.record((value,), Value(value.elements, value.width, view_of=value), (), gradient(0))
 
+    def split(self, value: Value, parts: tuple[Form, ...]) -> tuple[Value, ...]:
+        """`split` into views; its backward joins the gradients (`cat`)."""
+        views = tuple(Value(part, value.width, view_of=value) for part in parts)
+        self.record((value,), views[0], (), gradient(0))
+        for view in views[1:]:
+            view.needs_gradient = views[0].needs_gradient
+        if views[0].needs_gradient:
+            self.nodes[-1] = self.nodes[-1]._replace(others=views[1:])
+        return views
+
     def contiguous(self, value: Value) -> Value:
         """`.contiguous()` of a transposed tensor: a copy whose gradient is a view."""
         return self.record((value,), Value(value.elements, value.width), (), passed(0))
@@ -78,7 +88,7 @@ class Program:
         """An activation function in one kernel (silu, gelu, relu): its input is kept."""
         return self.record((value,), Value(value.elements, value.width), (value,), gradient(0))
 
-    def linear(self, value: Value, rows: Form, weight: Value, outputs: int, bias: Value | None = None) -> Value:
+    def product(self, value: Value, rows: Form, weight: Value, outputs: int, bias: Value | None = None) -> Value:
         """`mm` or `addmm`: the input is kept if the weight is trained, the weight if the input needs a gradient."""
         matrix, operand = self.cast(weight, self.compute), self.cast(value, self.compute)
         saved = (*((operand,) if matrix.needs_gradient else ()), *((matrix,) if operand.needs_gradient else ()))

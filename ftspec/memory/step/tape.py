@@ -49,12 +49,13 @@ class Step(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One differentiable operation."""
+    """One differentiable operation. A split has `others` beside its first output; their gradients come in together."""
 
     inputs: tuple[Value, ...]
     output: Value
     saved: tuple[Value, ...]
     steps: tuple[Step, ...]
+    others: tuple[Value, ...] = ()
 
 
 class Alive(NamedTuple):
@@ -144,6 +145,8 @@ class Backward:
                 self.memory.saved[value.role] = self.memory.saved[value.role] + value.size
         self.kept = Alive(self.memory.saved["activation"], self.memory.saved["logits"], ZERO, ZERO)
         self.pending: dict[Value, Gradient] = {}
+        self.produced = ZERO
+        """Bytes of parameters' gradients that the pass has made."""
 
     def run(self, seed: Value) -> tuple[Alive, ...]:
         """The highest moments, given that the gradient of `seed` (the last output) exists."""
@@ -152,9 +155,12 @@ class Backward:
         self.memory.allocate(first.size)
         self.pending[seed] = first
         for node in reversed(self.nodes):
-            incoming = self.pending.pop(node.output, None)
-            if incoming is not None:
-                self._run_node(node, incoming)
+            arrived = [self.pending.pop(output, None) for output in (node.output, *node.others)]
+            incoming = [gradient for gradient in arrived if gradient is not None]
+            if incoming:
+                self._run_node(node, incoming[0])
+                for gradient in incoming[1:]:
+                    self.memory.release(gradient)
         return highest(self.memory.moments)
 
     def _run_node(self, node: Node, incoming: Gradient) -> None:
@@ -198,6 +204,7 @@ class Backward:
     def _hand_over(self, value: Value, gradient: Gradient) -> None:
         if value.trained:
             self.memory.drop(gradient.size)
+            self.produced = self.produced + gradient.size
             if self.keeps_gradients:
                 self.memory.gradients = self.memory.gradients + gradient.size
             return

@@ -1,0 +1,76 @@
+"""Activations: what the forward pass keeps for the backward pass."""
+
+from ftspec.memory.step.activations import is_gpt2
+from ftspec.memory.step.frame import Frame
+
+INDEX_BYTES = 8
+"""Token ids, labels and positions are int64."""
+
+
+def layer_keeps(frame: Frame, index: int) -> int:
+    """Bytes that layer `index` of the stage keeps of one micro-batch.
+
+    Without checkpointing: every tensor that an operation saves. With full checkpointing: the input of each group of
+    layers (torch/utils/checkpoint.py). With selective: all but what grows with pairs of positions (Korthikanti et al.
+    2022, section 5).
+    """
+    measured, training = frame.layers[frame.variants[index]], frame.plan.training
+    if frame.variants[index].silent:
+        return 0
+    if training.activation_checkpointing == "full":
+        return measured.first if index % max(1, training.checkpoint_every_layers) == 0 else 0
+    if training.activation_checkpointing == "selective":
+        return measured.kept - measured.part.kept.pair * frame.point.pairs
+    return measured.kept
+
+
+def one_micro_batch(frame: Frame) -> int:
+    """Bytes that all layers of the stage keep of one micro-batch."""
+    return sum(layer_keeps(frame, index) for index in range(len(frame.variants)))
+
+
+def kept_below(frame: Frame, index: int, own: bool = False) -> int:
+    """Bytes kept of the layers below layer `index` of the stage, when that layer runs backward; earlier layers of its
+    group are recomputed already. Other micro-batches in flight keep everything. `own`: and the layer's kept input.
+    """
+    training = frame.plan.training
+    total = (frame.in_flight - 1) * one_micro_batch(frame) + sum(layer_keeps(frame, i) for i in range(index))
+    if training.activation_checkpointing != "full" or not own:
+        return total
+    every = max(1, training.checkpoint_every_layers)
+    start = index - index % every
+    total += sum(frame.layers[frame.variants[i]].kept for i in range(start, index))
+    measured = frame.layers[frame.variants[index]]
+    if index == start and not measured.part.keeps_first:
+        total += measured.first
+    return total
+
+
+def kept_in_forward(frame: Frame) -> int:
+    """Bytes kept when the forward pass of a micro-batch ends: of all micro-batches in flight, of the head, and the
+    copies of weights that autocast holds until it is left (torch/csrc/autocast: `clear_cache` on exit).
+    """
+    total = frame.in_flight * one_micro_batch(frame) + constants(frame, backward=False)
+    if frame.head is not None:
+        total += frame.head.kept
+        if frame.setting.autocast:
+            total += frame.point.tokens * frame.setting.shape.hidden_size * frame.setting.residual
+    if frame.plan.training.activation_checkpointing == "full" or frame.setting.adapter is not None:
+        total += 0 if frame.setting.adapter else sum(frame.layers[variant].casts for variant in frame.variants)
+    return total
+
+
+def constants(frame: Frame, backward: bool) -> int:
+    """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers."""
+    setting, point, training = frame.setting, frame.point, frame.plan.training
+    shape = setting.shape
+    total = INDEX_BYTES * (point.tokens + point.positions)
+    if not backward:
+        total += INDEX_BYTES * point.tokens
+    if shape.position == "rope":
+        total += 2 * point.positions * shape.head_dim * setting.residual
+    if is_gpt2(shape):
+        total += point.tokens * shape.hidden_size * setting.residual
+    if not backward or training.activation_checkpointing == "full":
+        total += point.pairs * {"flash": 0, "sdpa": 1, "eager": setting.residual}[setting.attention]
+    return total

@@ -1,0 +1,35 @@
+"""Gradients of parameters: when they come into being, and what is left of them on a rank."""
+
+from typing import NamedTuple
+
+from ftspec.memory.states import States
+from ftspec.memory.step.frame import Frame, embedding_gradient, keeps_gradients
+
+
+class Gradients(NamedTuple):
+    """Gradients on the rank: `before` the backward pass, `all` after it, and those of the head, the layers (from the
+    first) and the embedding where they build up.
+    """
+
+    before: int
+    all: int
+    head: int
+    layers: tuple[int, ...]
+    embedding: int
+
+    def after(self, layers: int) -> int:
+        """What exists when all but the first `layers` layers have run backward."""
+        if self.before == self.all:
+            return self.before
+        return self.all - sum(self.layers[:layers]) - (self.embedding if layers else 0)
+
+
+def gradients_of(frame: Frame, states: States) -> Gradients:
+    """How a stage's gradients come into being."""
+    head = frame.head.gradient if frame.head else 0
+    layers = tuple(frame.layers[variant].gradient for variant in frame.variants)
+    tied = frame.setting.shape.tie_word_embeddings and frame.stage.head
+    embedding = 0 if tied else embedding_gradient(frame)
+    if not keeps_gradients(frame.plan):
+        return Gradients(states.gradients, states.gradients, head, layers, embedding)
+    return Gradients(0, states.gradients, head, layers, embedding)

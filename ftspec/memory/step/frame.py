@@ -1,0 +1,88 @@
+"""One stage's step in numbers: its parts evaluated for the plan's micro-batch."""
+
+from typing import NamedTuple
+
+from ftspec.memory.shard import MEGATRON_STACKS, padded_vocabulary
+from ftspec.memory.step.form import Point
+from ftspec.memory.step.measure import Part, head_part, layer_part
+from ftspec.memory.step.method import embedding_trained, head_variant, layer_variant, setting_of
+from ftspec.memory.step.setting import Setting, Variant
+from ftspec.plan.model import Plan
+from ftspec.plan.stages import Stage
+
+
+class Measured(NamedTuple):
+    """A part in bytes: kept, its input, the casts of its weights, and the gradients that it makes."""
+
+    part: Part
+    kept: int
+    first: int
+    casts: int
+    gradient: int
+
+
+class Frame(NamedTuple):
+    """One stage of one plan."""
+
+    plan: Plan
+    stage: Stage
+    setting: Setting
+    point: Point
+    vocabulary: int
+    variants: tuple[Variant, ...]
+    layers: dict[Variant, Measured]
+    head: Measured | None
+    in_flight: int
+
+
+def point_of(plan: Plan) -> Point:
+    """The lengths of a micro-batch on one rank: the sequence is divided over the context group, and under sequence
+    parallelism the residual stream over the tensor group too.
+    """
+    training, layout = plan.training, plan.parallelism
+    positions = -(-training.sequence_length // max(1, layout.context))
+    tokens = training.micro_batch_size * positions
+    shards = max(1, layout.tensor) if layout.sequence_parallel else 1
+    return Point(tokens, -(-tokens // shards), positions, tokens * training.sequence_length)
+
+
+def micro_batches_in_flight(plan: Plan, stage: Stage) -> int:
+    """Micro-batches whose activations a stage holds: min(stages below it, micro-batches) under 1F1B, all of them under
+    GPipe (Narayanan et al. 2021, section 2.2).
+    """
+    layout, steps = plan.parallelism, max(1, plan.training.gradient_accumulation_steps)
+    if layout.pipeline <= 1:
+        return 1
+    if layout.schedule == "gpipe":
+        return steps
+    return max(1, min(layout.pipeline - stage.pipeline_stage, steps))
+
+
+def keeps_gradients(plan: Plan) -> bool:
+    """Whether gradients build up during the backward pass; otherwise they are added to buffers that exist already."""
+    if plan.training.stack in MEGATRON_STACKS:
+        return False
+    return plan.training.gradient_accumulation_steps <= 1 or plan.parallelism.zero_stage >= 2
+
+
+def _measured(part: Part, point: Point) -> Measured:
+    return Measured(part, part.kept.at(point), part.first.at(point), part.casts.fixed, part.gradient.at(point))
+
+
+def frame_of(plan: Plan, stage: Stage) -> Frame:
+    """Evaluate a stage."""
+    setting, point, keeps = setting_of(plan), point_of(plan), keeps_gradients(plan)
+    variants = tuple(layer_variant(plan, layer) for chunk in stage.chunks for layer in chunk)
+    layers = {variant: _measured(layer_part(setting, variant, keeps), point) for variant in set(variants)}
+    vocabulary = padded_vocabulary(setting.shape, plan.training.stack, setting.tensor) // setting.tensor
+    head = None
+    if stage.head:
+        head = _measured(head_part(setting, vocabulary, head_variant(plan), keeps), point)
+    return Frame(plan, stage, setting, point, vocabulary, variants, layers, head, micro_batches_in_flight(plan, stage))
+
+
+def embedding_gradient(frame: Frame) -> int:
+    """Bytes of the embedding's gradient on this rank, 0 where it is frozen."""
+    if not embedding_trained(frame.plan) or not frame.stage.embedding:
+        return 0
+    return frame.vocabulary * frame.setting.shape.hidden_size * frame.setting.parameters

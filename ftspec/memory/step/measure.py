@@ -1,0 +1,43 @@
+"""What a layer or an end of the model contributes to a step, worked out once a setting."""
+
+from functools import cache
+from typing import NamedTuple
+
+from ftspec.memory.step.form import ZERO, Form
+from ftspec.memory.step.huggingface import head, layer
+from ftspec.memory.step.modules import Builder
+from ftspec.memory.step.setting import Setting, Variant
+from ftspec.memory.step.tape import Alive, Backward, Value
+
+
+class Part(NamedTuple):
+    """A layer or the head: what the forward pass keeps, the moments of its backward, its input, whether that input is
+    itself kept, the bf16 copies of weights that autocast makes of it, and the elements of its largest product.
+    """
+
+    kept: Form
+    moments: tuple[Alive, ...]
+    first: Form
+    keeps_first: bool
+    casts: Form
+    gradient: Form
+
+
+def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool) -> Part:
+    backward = Backward(builder.nodes, keeps_gradients)
+    keeps_first = first.storage in backward.savers
+    moments = backward.run(last) if last.needs_gradient else ()
+    copies = Form(sum(builder.products) * builder.compute) if builder.setting.autocast else ZERO
+    return Part(backward.kept.activations, moments, first.size, keeps_first, copies, backward.produced)
+
+
+@cache
+def layer_part(setting: Setting, variant: Variant, keeps_gradients: bool) -> Part:
+    """A decoder layer."""
+    return _measure(*layer(setting, variant), keeps_gradients)
+
+
+@cache
+def head_part(setting: Setting, vocabulary: int, variant: Variant, keeps_gradients: bool) -> Part:
+    """Final norm, head and loss."""
+    return _measure(*head(setting, vocabulary, variant), keeps_gradients)

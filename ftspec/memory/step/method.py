@@ -1,0 +1,72 @@
+"""The training method as the step sees it: which layers are trained, and what needs a gradient below them."""
+
+from ftspec.catalog.parameters import has_experts
+from ftspec.memory.step.setting import Adapter, Setting, Variant
+from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
+
+ATTENTION_TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
+LINEAR_TARGETS = ATTENTION_TARGETS | {"gate_proj", "up_proj", "down_proj"}
+"""What PEFT's `target_modules="all-linear"` finds in a decoder layer (peft/tuners/tuners_utils.py)."""
+
+MODULES_IN_COMPUTE_TYPE = frozenset({"deepspeed", "megatron", "megatron_deepspeed", "fsdp2"})
+"""Stacks whose modules hold the weights of a product in compute's type, whatever else they keep (FSDP2's mixed
+precision policy casts on all-gather; DeepSpeed and Megatron convert the module). The others autocast.
+"""
+
+
+def compute_width(plan: Plan) -> int:
+    """Bytes of one activation: fp8 products take and give 16-bit tensors (Transformer Engine)."""
+    return 4 if plan.precision.compute == "fp32" else 2
+
+
+def adapter_of(method: MethodPlan) -> Adapter | None:
+    """The adapter of a LoRA or QLoRA job."""
+    if method.kind not in ("lora", "qlora"):
+        return None
+    targets: set[str] = set()
+    for target in method.targets:
+        targets |= {"attention": ATTENTION_TARGETS, "all_linear": LINEAR_TARGETS}.get(target, frozenset({target}))
+    return Adapter(method.rank, DTYPE_BYTES[method.adapter_dtype], method.dropout > 0, frozenset(targets))
+
+
+def setting_of(plan: Plan) -> Setting:
+    """The setting of a plan's layers."""
+    training, compute = plan.training, compute_width(plan)
+    held = compute if training.stack in MODULES_IN_COMPUTE_TYPE else DTYPE_BYTES[plan.precision.parameters]
+    tensor = max(1, plan.parallelism.tensor)
+    return Setting(
+        shape=plan.model.shape,
+        compute=compute,
+        parameters=held,
+        attention=training.attention,
+        tensor=tensor,
+        sequence_parallel=plan.parallelism.sequence_parallel and tensor > 1,
+        adapter=adapter_of(training.method),
+        quantized=training.method.kind == "qlora",
+    )
+
+
+def layer_variant(plan: Plan, layer: int) -> Variant:
+    """How layer `layer` (from 0) takes part in training."""
+    method, experts = plan.training.method, has_experts(plan.model.shape, layer)
+    if method.kind == "full":
+        return Variant(True, True, experts)
+    if method.kind != "partial":
+        return Variant(True, layer > 0, experts)
+    first = plan.model.shape.num_hidden_layers - method.last_layers
+    return Variant(layer >= first, method.embeddings or layer > first, experts)
+
+
+def head_variant(plan: Plan) -> Variant:
+    """How the final norm and the head take part: trained with everything, or as `head` says."""
+    method = plan.training.method
+    if method.kind == "full":
+        return Variant()
+    below = method.kind != "partial" or method.last_layers > 0 or method.embeddings
+    return Variant(method.kind == "partial" and method.head, below)
+
+
+def embedding_trained(plan: Plan) -> bool:
+    """Whether the input embedding gets a gradient."""
+    method = plan.training.method
+    return method.kind == "full" or (method.kind == "partial" and method.embeddings)

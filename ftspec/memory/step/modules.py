@@ -1,0 +1,85 @@
+"""Modules with weights: projections with and without adapters, norms, and the seams of sequence parallelism."""
+
+from ftspec.memory.step.form import Form
+from ftspec.memory.step.norms import layer_norm, rms_norm
+from ftspec.memory.step.operations import Program, gradient
+from ftspec.memory.step.setting import Setting
+from ftspec.memory.step.tape import Value
+
+_VECTORS = {"layernorm": 2, "layernorm_nobias": 1, "none": 0}
+
+
+class Builder(Program):
+    """A program whose modules own weights: trained or frozen, at the setting's widths."""
+
+    def __init__(self, setting: Setting, trained: bool) -> None:
+        super().__init__(setting.compute)
+        self.setting, self.trained = setting, trained
+        self.rows = Form(token=1)
+        self.norm_rows = Form(shard=1) if setting.sequence_parallel else self.rows
+        self.products: list[int] = []
+
+    def weight(self, elements: int) -> Value:
+        """One of the model's own tensors."""
+        trained = self.trained and self.setting.adapter is None
+        return Value(Form(elements), self.setting.parameters, "weight", needs_gradient=trained, trained=trained)
+
+    def norm(self, value: Value, width: int, rows: Form | None = None) -> Value:
+        """The model's norm over `width` features in each of `rows` rows (default: those of the residual stream)."""
+        rows, kind = self.norm_rows if rows is None else rows, self.setting.shape.norm
+        if kind == "rmsnorm":
+            return rms_norm(self, value, rows, self.weight(width))
+        weights = tuple(self.weight(width) for _ in range(_VECTORS[kind]))
+        return layer_norm(self, value, rows, weights, self.setting.autocast)
+
+    def linear(self, name: str, value: Value, inputs: int, outputs: int, bias: bool = False) -> Value:
+        """A projection with its own weight, and its adapter if it has one."""
+        self.products.append(inputs * outputs)
+        matrix = self._matrix(inputs * outputs)
+        result = self.product(value, self.rows, matrix, outputs, self.weight(outputs) if bias else None)
+        adapter = self.setting.adapter
+        if adapter is None or not self.trained or name not in adapter.targets:
+            return result
+        return self._adapted(value, result, inputs, outputs)
+
+    def _matrix(self, elements: int) -> Value:
+        """The weight of a product; a 4-bit one is unpacked to a tensor that lives through the product alone
+        (bitsandbytes/autograd/_functions.py, `MatMul4Bit`: backward unpacks it again).
+        """
+        weight = self.weight(elements)
+        if self.setting.quantized:
+            weight.width = self.compute
+        return weight
+
+    def _adapted(self, value: Value, result: Value, inputs: int, outputs: int) -> Value:
+        """`lora.Linear.forward` (peft/tuners/lora/layer.py): `result + lora_B(lora_A(dropout(x))) * scaling`, in the
+        adapter's type.
+        """
+        adapter = self.setting.adapter
+        assert adapter is not None
+        width = self.compute if self.setting.autocast else adapter.width
+        down = Value(Form(inputs * adapter.rank), adapter.width, "weight", trained=True)
+        up = Value(Form(adapter.rank * outputs), adapter.width, "weight", trained=True)
+        operand = self.cast(value, adapter.width)
+        operand = self.dropout(operand) if adapter.dropout else operand
+        outer, self.compute = self.compute, width
+        narrow = self.product(operand, self.rows, down, adapter.rank)
+        scaled = self.scale(self.product(narrow, self.rows, up, outputs))
+        self.compute = outer
+        return self.cast(self.add(result, scaled), result.width)
+
+    def gather(self, value: Value) -> Value:
+        """All-gather of a sequence-parallel tensor before a product; its backward scatters the gradient."""
+        if not self.setting.sequence_parallel:
+            return value
+        return self.record((value,), Value(self.rows * self._features(value), value.width), (), gradient(0))
+
+    def scatter(self, value: Value) -> Value:
+        """Reduce-scatter after a product; its backward gathers the gradient."""
+        if not self.setting.sequence_parallel:
+            return value
+        return self.record((value,), Value(self.norm_rows * self._features(value), value.width), (), gradient(0))
+
+    @staticmethod
+    def _features(value: Value) -> int:
+        return value.elements.token or value.elements.shard

@@ -1,0 +1,54 @@
+"""What decides the operations of a step on one rank."""
+
+from typing import Literal, NamedTuple
+
+from ftspec.catalog.shape import ModelShape
+
+
+class Adapter(NamedTuple):
+    """LoRA beside frozen weights: its rank, its width in bytes, whether it drops out, and the layers that have it."""
+
+    rank: int
+    width: int
+    dropout: bool
+    targets: frozenset[str]
+
+
+class Setting(NamedTuple):
+    """One rank's layers: widths in bytes of products and of weights as the modules hold them, the attention kernel,
+    the degree that divides the matrices, and whether norms see only this rank's part of the sequence.
+    """
+
+    shape: ModelShape
+    compute: int
+    parameters: int
+    attention: Literal["flash", "sdpa", "eager"]
+    tensor: int = 1
+    sequence_parallel: bool = False
+    adapter: Adapter | None = None
+    quantized: bool = False
+
+    @property
+    def residual(self) -> int:
+        """Width of the residual stream: that of the embedding's output."""
+        return self.parameters
+
+    @property
+    def autocast(self) -> bool:
+        """Whether weights are cast for each product."""
+        return self.parameters != self.compute
+
+
+class Variant(NamedTuple):
+    """A layer's place in the training: its own weights are trained, something below it needs a gradient, and it has
+    experts.
+    """
+
+    trained: bool = True
+    input_gradient: bool = True
+    experts: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether autograd records nothing here."""
+        return not self.trained and not self.input_gradient
