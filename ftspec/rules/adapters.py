@@ -27,7 +27,8 @@ def known_modules() -> tuple[str, ...]:
     "FT360",
     Severity.ERROR,
     "an adapter's target is no known layer",
-    "Adapters are put on layers by the names that the model's code gives them; a name that nothing has makes PEFT stop, or leaves that layer without an adapter if others match.",
+    "Adapters are put on layers by the names that the model's code gives them; a name that nothing has makes PEFT"
+    " stop, or leaves that layer without an adapter if others match.",
     bad=job(training='stack = ddp  method = lora { rank = 16  targets = ["q_proj", "v_prj"] }'),
     good=job(training='stack = ddp  method = lora { rank = 16  targets = ["q_proj", "v_proj"] }'),
 )
@@ -38,7 +39,9 @@ def targets_are_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
         name = target.rpartition(".")[2]
         if name not in known and target not in _GROUPS:
             near = nearest(name, known)
-            help = f'did you mean "{near}"?' if near else "write attention, all_linear, or the model's own names of layers"
+            help = (
+                f'did you mean "{near}"?' if near else "write attention, all_linear, or the model's own names of layers"
+            )
             yield rule.finding(f'no layer is called "{target}"', blamed(plan, f"{_METHOD}.targets"), help)
 
 
@@ -46,7 +49,8 @@ def targets_are_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT361",
     Severity.WARNING,
     "the adapters' rank is not low",
-    "An adapter of rank r on a d × d matrix has 2·r·d parameters. From r = d / 2 on that is as many as the matrix has: full fine-tuning costs less and can do more.",
+    "An adapter of rank r on a d × d matrix has 2·r·d parameters. From r = d / 2 on that is as many as the matrix"
+    " has: full fine-tuning costs less and can do more.",
     bad=job(training="stack = ddp  method = lora { rank = 1024 }"),
     good=job(training="stack = ddp  method = lora { rank = 16 }"),
 )
@@ -65,7 +69,8 @@ def rank_is_low(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT362",
     Severity.WARNING,
     "the adapters' scale is extreme",
-    "An adapter's output is scaled by alpha / rank; usual are 1 or 2. Far above, training diverges; far below, it learns nothing.",
+    "An adapter's output is scaled by alpha / rank; usual are 1 or 2. Far above, training diverges; far below, it"
+    " learns nothing.",
     bad=job(training="stack = ddp  method = lora { rank = 16  alpha = 1600 }"),
     good=job(training="stack = ddp  method = lora { rank = 16  alpha = 32 }"),
 )
@@ -112,5 +117,7 @@ def something_is_trained(rule: Rule, plan: Plan) -> Iterator[Finding]:
     method = plan.training.method
     if method.kind == "partial" and not (method.last_layers or method.embeddings or method.head):
         yield rule.finding(
-            "last_layers = 0 with embedding and head frozen trains nothing", blamed(plan, f"{_METHOD}.last_layers", _METHOD), "write last_layers = 1 or more"
+            "last_layers = 0 with embedding and head frozen trains nothing",
+            blamed(plan, f"{_METHOD}.last_layers", _METHOD),
+            "write last_layers = 1 or more",
         )

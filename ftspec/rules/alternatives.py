@@ -22,7 +22,8 @@ LAYOUTS_THAT_WORK = declare(
     "FT290",
     Severity.NOTE,
     "other layouts of the same GPUs are legal and fit",
-    "Where a layout is refused, ftspec tries the others on the same GPUs and on half of them: those that no rule refuses, with the same batch, and whose memory fits.",
+    "Where a layout is refused, ftspec tries the others on the same GPUs and on half of them: those that no rule"
+    " refuses, with the same batch, and whose memory fits.",
     bad=job(training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  zero_stage = 3"),
     good=job(training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 2  zero_stage = 1"),
 )
@@ -91,7 +92,7 @@ def _with_layout(plan: Plan, tensor: int, pipeline: int, data: int) -> Plan:
         virtual_pipeline=1,
         data=data,
         expert_tensor=min(plan.parallelism.expert_tensor, tensor),
-        zero_stage=3 if sharded else int(has_feature(stack, "ZeRO stage 1")),
+        zero_stage=3 if sharded else 1 if has_feature(stack, "ZeRO stage 1") else 0,
         sequence_parallel=tensor > 1 and has_feature(stack, "sequence parallelism in the tensor group"),
         distributed_optimizer=not sharded and has_feature(stack, "distributed optimizer"),
         schedule="1f1b",

@@ -33,4 +33,6 @@ def round_up(number: int, factor: int) -> int:
 def multiplies_out(plan: Plan) -> bool:
     """Whether the layout uses exactly the job's GPUs. Rules that build on `data` are silent where it does not."""
     parallelism = plan.parallelism
-    return parallelism.tensor * parallelism.pipeline * parallelism.context * parallelism.data == plan.hardware.world_size
+    return (
+        parallelism.tensor * parallelism.pipeline * parallelism.context * parallelism.data == plan.hardware.world_size
+    )

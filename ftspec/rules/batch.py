@@ -10,14 +10,19 @@ from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either, replacing
 
-_MICRO, _GLOBAL, _STEPS = "training.micro_batch_size", "training.global_batch_size", "training.gradient_accumulation_steps"
+_MICRO, _GLOBAL, _STEPS = (
+    "training.micro_batch_size",
+    "training.global_batch_size",
+    "training.gradient_accumulation_steps",
+)
 
 
 @plan_rule(
     "FT280",
     Severity.ERROR,
     "the batch does not multiply out",
-    "One optimizer step sees global_batch_size = micro_batch_size × gradient_accumulation_steps × data samples. DeepSpeed and Megatron refuse numbers that disagree.",
+    "One optimizer step sees global_batch_size = micro_batch_size × gradient_accumulation_steps × data samples."
+    " DeepSpeed and Megatron refuse numbers that disagree.",
     bad=job(training="micro_batch_size = 2  gradient_accumulation_steps = 3  global_batch_size = 64"),
     good=job(training="micro_batch_size = 2  gradient_accumulation_steps = 4  global_batch_size = 64"),
 )
@@ -28,9 +33,14 @@ def batch_multiplies_out(rule: Rule, plan: Plan) -> Iterator[Finding]:
     if micro * steps * data == total or not multiplies_out(plan):
         return
     if plan.given(_STEPS):
-        message = f"micro_batch_size {micro} × gradient_accumulation_steps {steps} × data {data} = {micro * steps * data}, but global_batch_size is {total}"
+        message = (
+            f"micro_batch_size {micro} × gradient_accumulation_steps {steps} × data {data} = {micro * steps * data},"
+            f" but global_batch_size is {total}"
+        )
     else:
-        message = f"global_batch_size = {total} does not divide by micro_batch_size {micro} × data {data} = {micro * data}"
+        message = (
+            f"global_batch_size = {total} does not divide by micro_batch_size {micro} × data {data} = {micro * data}"
+        )
     helps = [*_steps_that_work(plan), f"global_batch_size = {either(_totals_that_work(plan))}"]
     yield rule.finding(message, blamed(plan, _GLOBAL, _STEPS, _MICRO), f"write {', or '.join(helps)}", _fix(plan))
 
@@ -42,7 +52,9 @@ def _steps_that_work(plan: Plan) -> list[str]:
         return [f"gradient_accumulation_steps = {training.global_batch_size // (training.micro_batch_size * data)}"]
     if training.global_batch_size % data or plan.given(_STEPS):
         return []
-    return [f"micro_batch_size = {either(nearest(divisors(training.global_batch_size // data), training.micro_batch_size))}"]
+    return [
+        f"micro_batch_size = {either(nearest(divisors(training.global_batch_size // data), training.micro_batch_size))}"
+    ]
 
 
 def _totals_that_work(plan: Plan) -> list[int]:

@@ -18,7 +18,8 @@ _ULYSSES_STACKS = ("deepspeed", "megatron_deepspeed")
     "FT215",
     Severity.ERROR,
     "sequence parallelism without tensor parallelism",
-    "Sequence parallelism shards norms and dropouts inside the tensor-parallel group. Without one there is nothing to shard: Megatron's configuration refuses it, and its argument parser switches it off in silence.",
+    "Sequence parallelism shards norms and dropouts inside the tensor-parallel group. Without one there is nothing to"
+    " shard: Megatron's configuration refuses it, and its argument parser switches it off in silence.",
     bad=job(training="stack = megatron", parallelism="tensor = 1  sequence_parallel = true"),
     good=job(parallelism="tensor = 2  sequence_parallel = true"),
 )
@@ -39,7 +40,8 @@ def sequence_parallel_needs_tensor(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT216",
     Severity.ERROR,
     "the sequence does not divide over the tensor group",
-    "Under sequence parallelism each tensor-parallel GPU holds an equal part of the sequence (of its context-parallel part, with context parallelism).",
+    "Under sequence parallelism each tensor-parallel GPU holds an equal part of the sequence (of its context-parallel"
+    " part, with context parallelism).",
     bad=job(training="sequence_length = 4097", parallelism="tensor = 4  sequence_parallel = true"),
     good=job(training="sequence_length = 4Ki", parallelism="tensor = 4  sequence_parallel = true"),
 )
@@ -71,7 +73,9 @@ def _uneven_over_context(plan: Plan) -> bool:
     "FT217",
     Severity.ERROR,
     "the sequence does not divide over the context-parallel ranks",
-    "Megatron gives each context-parallel rank two chunks of the sequence, one from either end, so that the causal mask costs all the same: the sequence must be a multiple of 2 × context (validate_args). DeepSpeed's Ulysses needs a multiple of context.",
+    "Megatron gives each context-parallel rank two chunks of the sequence, one from either end, so that the causal"
+    " mask costs all the same: the sequence must be a multiple of 2 × context (validate_args). DeepSpeed's Ulysses"
+    " needs a multiple of context.",
     bad=job(training="stack = megatron  sequence_length = 4098", parallelism="context = 4"),
     good=job(training="stack = megatron  sequence_length = 4Ki", parallelism="context = 4"),
 )
@@ -81,7 +85,8 @@ def sequence_divides_over_context(rule: Rule, plan: Plan) -> Iterator[Finding]:
         return
     length, divisor, context = plan.training.sequence_length, _context_divisor(plan), plan.parallelism.context
     yield rule.finding(
-        f"sequence_length = {length:,} does not divide by {f'2 × context {context}' if divisor > context else f'context {context}'} = {divisor}",
+        f"sequence_length = {length:,} does not divide by"
+        f" {f'2 × context {context}' if divisor > context else f'context {context}'} = {divisor}",
         blamed(plan, _SEQUENCE, _CONTEXT),
         f"write sequence_length = {either(neighbours(length, divisor))}",
     )
@@ -91,8 +96,13 @@ def sequence_divides_over_context(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT218",
     Severity.ERROR,
     "context parallelism does not divide the attention heads",
-    "DeepSpeed's Ulysses turns a part of the sequence into a part of the heads: the context degree must divide the heads, and the key-value heads one way or the other (deepspeed/runtime/sequence_parallel/ulysses_sp.py).",
-    bad=job(hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 3', training="stack = deepspeed  sequence_length = 3Ki", parallelism="context = 3"),
+    "DeepSpeed's Ulysses turns a part of the sequence into a part of the heads: the context degree must divide the"
+    " heads, and the key-value heads one way or the other (deepspeed/runtime/sequence_parallel/ulysses_sp.py).",
+    bad=job(
+        hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 3',
+        training="stack = deepspeed  sequence_length = 3Ki",
+        parallelism="context = 3",
+    ),
     good=job(training="stack = deepspeed", parallelism="context = 4"),
 )
 def context_divides_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
@@ -104,7 +114,8 @@ def context_divides_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
         works = [degree for degree in divisors(heads) if groups % degree == 0 or degree % groups == 0]
         within = [degree for degree in works if degree in common_divisors(plan.hardware.world_size)]
         yield rule.finding(
-            f"context = {context} does not divide {heads} attention heads and {groups} key-value heads, and Ulysses divides by heads",
+            f"context = {context} does not divide {heads} attention heads and {groups} key-value heads, and Ulysses"
+            " divides by heads",
             blamed(plan, _CONTEXT),
             f"write context = {either(nearest(within or works, context))}",
         )

@@ -17,7 +17,8 @@ _EXPERT, _EXPERT_TENSOR = "parallelism.expert", "parallelism.expert_tensor"
     "FT250",
     Severity.ERROR,
     "expert parallelism in a model without experts",
-    "Expert parallelism divides the experts of mixture-of-experts layers; a dense model has none (Megatron refuses it in validate_args).",
+    "Expert parallelism divides the experts of mixture-of-experts layers; a dense model has none (Megatron refuses it"
+    " in validate_args).",
     bad=job(training="stack = megatron", parallelism="expert = 8"),
     good=job(model=SMALL_MIXTRAL, training="stack = megatron", parallelism="expert = 8"),
 )
@@ -37,7 +38,12 @@ def model_has_experts(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.ERROR,
     "expert parallelism does not divide the experts",
     "Each expert-parallel rank holds the same number of whole experts (validate_args).",
-    bad=job(model=SMALL_MIXTRAL, hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 3', training="stack = megatron", parallelism="expert = 3"),
+    bad=job(
+        model=SMALL_MIXTRAL,
+        hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 3',
+        training="stack = megatron",
+        parallelism="expert = 3",
+    ),
     good=job(model=SMALL_MIXTRAL, training="stack = megatron", parallelism="expert = 4"),
 )
 def expert_divides_experts(rule: Rule, plan: Plan) -> Iterator[Finding]:
@@ -46,7 +52,9 @@ def expert_divides_experts(rule: Rule, plan: Plan) -> Iterator[Finding]:
     if moe is not None and moe.num_experts % expert:
         works = _fitting(plan) or divisors(moe.num_experts)
         yield rule.finding(
-            f"expert = {expert} does not divide {moe.num_experts} experts", blamed(plan, _EXPERT), f"write expert = {either(nearest(works, expert))}"
+            f"expert = {expert} does not divide {moe.num_experts} experts",
+            blamed(plan, _EXPERT),
+            f"write expert = {either(nearest(works, expert))}",
         )
 
 
@@ -63,9 +71,18 @@ def _fitting(plan: Plan) -> list[int]:
     "FT252",
     Severity.ERROR,
     "expert parallelism does not lie inside data × context × tensor",
-    "The experts are spread over the same GPUs as one pipeline stage's dense layers: expert × expert_tensor must divide data × context × tensor (megatron/core/parallel_state.py).",
-    bad=job(model=SMALL_MIXTRAL, training="stack = megatron", parallelism="tensor = 4  expert = 4  sequence_parallel = true"),
-    good=job(model=SMALL_MIXTRAL, training="stack = megatron", parallelism="tensor = 4  expert = 2  sequence_parallel = true"),
+    "The experts are spread over the same GPUs as one pipeline stage's dense layers: expert × expert_tensor must"
+    " divide data × context × tensor (megatron/core/parallel_state.py).",
+    bad=job(
+        model=SMALL_MIXTRAL,
+        training="stack = megatron",
+        parallelism="tensor = 4  expert = 4  sequence_parallel = true",
+    ),
+    good=job(
+        model=SMALL_MIXTRAL,
+        training="stack = megatron",
+        parallelism="tensor = 4  expert = 2  sequence_parallel = true",
+    ),
 )
 def experts_lie_inside_a_stage(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """expert × expert_tensor divides data × context × tensor."""
@@ -113,14 +130,20 @@ def expert_tensor_divides_width(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT254",
     Severity.ERROR,
     "experts and tensor parallelism without sequence parallelism",
-    "Megatron's MoE layer refuses to train with tensor parallelism unless sequence parallelism is on (megatron/core/transformer/moe/moe_layer.py): every tensor rank would route all tokens again.",
+    "Megatron's MoE layer refuses to train with tensor parallelism unless sequence parallelism is on"
+    " (megatron/core/transformer/moe/moe_layer.py): every tensor rank would route all tokens again.",
     bad=job(model=SMALL_MIXTRAL, training="stack = megatron", parallelism="tensor = 4"),
     good=job(model=SMALL_MIXTRAL, training="stack = megatron", parallelism="tensor = 4  sequence_parallel = true"),
 )
 def experts_with_tensor_need_sequence_parallel(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """MoE with tensor > 1 needs sequence_parallel on Megatron."""
     layout = plan.parallelism
-    if plan.model.shape.moe is not None and "megatron" in plan.training.stack and layout.tensor > 1 and not layout.sequence_parallel:
+    if (
+        plan.model.shape.moe is not None
+        and "megatron" in plan.training.stack
+        and layout.tensor > 1
+        and not layout.sequence_parallel
+    ):
         path = "parallelism.sequence_parallel"
         yield rule.finding(
             f"a model with experts and tensor = {layout.tensor} trains only with sequence_parallel on Megatron",
@@ -141,4 +164,6 @@ def experts_with_tensor_need_sequence_parallel(rule: Rule, plan: Plan) -> Iterat
 def expert_tensor_needs_experts(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """A written expert_tensor on a dense model."""
     if plan.model.shape.moe is None and plan.given(_EXPERT_TENSOR) and plan.parallelism.expert == 1:
-        yield rule.finding(f"expert_tensor has no effect: {plan.model.id} has no experts", blamed(plan, _EXPERT_TENSOR), "remove it")
+        yield rule.finding(
+            f"expert_tensor has no effect: {plan.model.id} has no experts", blamed(plan, _EXPERT_TENSOR), "remove it"
+        )

@@ -18,7 +18,8 @@ _TWO_NODES = 'nodes = 2  gpus_per_node = 8  network = "InfiniBand-NDR"'
     "FT301",
     Severity.WARNING,
     "a tensor-parallel group spans nodes",
-    "Tensor parallelism communicates in every layer, forward and backward, and nothing hides it. Inside a node that goes over NVLink; between nodes over the network, many times slower.",
+    "Tensor parallelism communicates in every layer, forward and backward, and nothing hides it. Inside a node that"
+    " goes over NVLink; between nodes over the network, many times slower.",
     bad=job(hardware=f'gpu = "H100-SXM5-80GB"  {_TWO_NODES}', parallelism="tensor = 16"),
     good=job(hardware=f'gpu = "H100-SXM5-80GB"  {_TWO_NODES}', parallelism="tensor = 8"),
 )
@@ -29,11 +30,14 @@ def tensor_group_stays_in_a_node(rule: Rule, plan: Plan) -> Iterator[Finding]:
     one_domain = network is not None and network.kind.startswith("nvlink")
     if hardware.nodes == 1 or tensor == 1 or hardware.gpus_per_node % tensor == 0 or one_domain:
         return
-    inside = f"{hardware.accelerator.intra_node_name} at {gigabytes_per_second(hardware.accelerator.intra_node_bandwidth)}"
+    inside = (
+        f"{hardware.accelerator.intra_node_name} at {gigabytes_per_second(hardware.accelerator.intra_node_bandwidth)}"
+    )
     outside = f"{network.id} at {gigabytes_per_second(network.data_bandwidth)} a port" if network else "the network"
     works = common_divisors(hardware.gpus_per_node, plan.model.shape.num_attention_heads)
     yield rule.finding(
-        f"tensor = {tensor} with {hardware.gpus_per_node} GPUs a node: groups span nodes, so every layer's all-reduces go over {outside} instead of {inside}",
+        f"tensor = {tensor} with {hardware.gpus_per_node} GPUs a node: groups span nodes, so every layer's"
+        f" all-reduces go over {outside} instead of {inside}",
         blamed(plan, _TENSOR),
         f"write tensor = {either(nearest(works, tensor))}",
     )
@@ -56,7 +60,8 @@ def node_exists(rule: Rule, plan: Plan) -> Iterator[Finding]:
     total = hardware.world_size
     nodes = -(-total // accelerator.gpus_per_node)
     yield rule.finding(
-        f"gpus_per_node = {hardware.gpus_per_node}, but a node holds {accelerator.gpus_per_node} {accelerator.id} joined by {accelerator.intra_node_name}",
+        f"gpus_per_node = {hardware.gpus_per_node}, but a node holds {accelerator.gpus_per_node} {accelerator.id}"
+        f" joined by {accelerator.intra_node_name}",
         blamed(plan, _PER_NODE),
         f"write nodes = {nodes} and gpus_per_node = {accelerator.gpus_per_node}",
     )
@@ -75,7 +80,9 @@ def nodes_have_a_network(rule: Rule, plan: Plan) -> Iterator[Finding]:
     hardware = plan.hardware
     if hardware.nodes > 1 and hardware.network is None and not plan.given("hardware.network"):
         yield rule.finding(
-            f"{hardware.nodes} nodes and no network between them is stated", blamed(plan, "hardware.nodes"), 'write network = "InfiniBand-NDR", for instance'
+            f"{hardware.nodes} nodes and no network between them is stated",
+            blamed(plan, "hardware.nodes"),
+            'write network = "InfiniBand-NDR", for instance',
         )
 
 
@@ -83,7 +90,8 @@ def nodes_have_a_network(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT304",
     Severity.WARNING,
     "more memory than the accelerator is sold with",
-    "gpu_memory overrides the catalog, for parts that it does not know. Far above the catalog's figure it is more likely a slip.",
+    "gpu_memory overrides the catalog, for parts that it does not know. Far above the catalog's figure it is more"
+    " likely a slip.",
     bad=job(hardware='gpu = "H100-SXM5-80GB"  gpu_memory = 800GB'),
     good=job(hardware='gpu = "H100-SXM5-80GB"  gpu_memory = 80GB'),
 )
@@ -113,7 +121,9 @@ def accelerator_has_bf16(rule: Rule, plan: Plan) -> Iterator[Finding]:
     if plan.hardware.accelerator.supports_bf16 or "bf16" not in (precision.compute, precision.parameters):
         return
     path = _COMPUTE if precision.compute == "bf16" else "precision.parameters"
-    yield rule.finding(f"{plan.hardware.gpu} has no bf16", blamed(plan, path), "write compute = fp16", replacing(plan, path, "fp16"))
+    yield rule.finding(
+        f"{plan.hardware.gpu} has no bf16", blamed(plan, path), "write compute = fp16", replacing(plan, path, "fp16")
+    )
 
 
 @plan_rule(
@@ -128,7 +138,12 @@ def accelerator_has_fp8(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """compute = fp8."""
     if plan.precision.compute == "fp8" and not plan.hardware.accelerator.supports_fp8:
         best = "bf16" if plan.hardware.accelerator.supports_bf16 else "fp16"
-        yield rule.finding(f"{plan.hardware.gpu} has no fp8", blamed(plan, _COMPUTE), f"write compute = {best}", replacing(plan, _COMPUTE, best))
+        yield rule.finding(
+            f"{plan.hardware.gpu} has no fp8",
+            blamed(plan, _COMPUTE),
+            f"write compute = {best}",
+            replacing(plan, _COMPUTE, best),
+        )
 
 
 @plan_rule(
@@ -143,7 +158,12 @@ def accelerator_has_flash_attention(rule: Rule, plan: Plan) -> Iterator[Finding]
     """attention = flash."""
     path = "training.attention"
     if plan.training.attention == "flash" and not plan.hardware.accelerator.supports_flash_attention:
-        yield rule.finding(f"{plan.hardware.gpu} has no FlashAttention", blamed(plan, path), "write attention = sdpa", replacing(plan, path, "sdpa"))
+        yield rule.finding(
+            f"{plan.hardware.gpu} has no FlashAttention",
+            blamed(plan, path),
+            "write attention = sdpa",
+            replacing(plan, path, "sdpa"),
+        )
 
 
 @plan_rule(
@@ -159,5 +179,8 @@ def flash_attention_is_16_bit(rule: Rule, plan: Plan) -> Iterator[Finding]:
     path = "training.attention"
     if plan.training.attention == "flash" and plan.precision.compute == "fp32" and plan.given(path):
         yield rule.finding(
-            "FlashAttention computes in 16 bits, and compute is fp32", blamed(plan, path), "write attention = sdpa", replacing(plan, path, "sdpa")
+            "FlashAttention computes in 16 bits, and compute is fp32",
+            blamed(plan, path),
+            "write attention = sdpa",
+            replacing(plan, path, "sdpa"),
         )

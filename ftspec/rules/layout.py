@@ -19,7 +19,8 @@ _MEGATRON_VOCABULARY_MULTIPLE = 128
     "FT201",
     Severity.ERROR,
     "the layout does not multiply out to the GPUs",
-    "Every GPU has one place in the layout: tensor × pipeline × context × data must be nodes × gpus_per_node. Megatron and DeepSpeed refuse anything else when they build their groups.",
+    "Every GPU has one place in the layout: tensor × pipeline × context × data must be nodes × gpus_per_node."
+    " Megatron and DeepSpeed refuse anything else when they build their groups.",
     bad=job(parallelism="tensor = 4  data = 4"),
     good=job(parallelism="tensor = 4  data = 2"),
 )
@@ -30,7 +31,9 @@ def world_size_is_the_product(rule: Rule, plan: Plan) -> Iterator[Finding]:
         return
     model_parallel = layout.tensor * layout.pipeline * layout.context
     has = f"nodes {hardware.nodes:,} × gpus_per_node {hardware.gpus_per_node} = {hardware.world_size:,} GPUs"
-    shown = f"tensor {layout.tensor} × pipeline {layout.pipeline}" + (f" × context {layout.context}" if layout.context > 1 else "")
+    shown = f"tensor {layout.tensor} × pipeline {layout.pipeline}" + (
+        f" × context {layout.context}" if layout.context > 1 else ""
+    )
     if hardware.world_size % model_parallel:
         message = f"{shown} = {model_parallel:,} does not divide {has}"
         span = blamed(plan, *(path for _, path in _degrees_by_size(plan)), "parallelism")
@@ -46,7 +49,11 @@ def world_size_is_the_product(rule: Rule, plan: Plan) -> Iterator[Finding]:
 
 def _degrees_by_size(plan: Plan) -> list[tuple[int, str]]:
     layout = plan.parallelism
-    degrees = [(layout.tensor, _TENSOR), (layout.pipeline, "parallelism.pipeline"), (layout.context, "parallelism.context")]
+    degrees = [
+        (layout.tensor, _TENSOR),
+        (layout.pipeline, "parallelism.pipeline"),
+        (layout.context, "parallelism.context"),
+    ]
     return sorted(degrees, reverse=True)
 
 
@@ -67,7 +74,10 @@ def _working_degrees(plan: Plan, model_parallel: int) -> str:
 def _divided_by_tensor(plan: Plan) -> list[tuple[str, str, int]]:
     """What tensor parallelism cuts into equal pieces: a key for the rule, words, and the number."""
     shape = plan.model.shape
-    cut = [("heads", "the attention heads", shape.num_attention_heads), ("hidden", "the hidden size", shape.hidden_size)]
+    cut = [
+        ("heads", "the attention heads", shape.num_attention_heads),
+        ("hidden", "the hidden size", shape.hidden_size),
+    ]
     if shape.moe is None or shape.moe.first_k_dense_replace > 0 or shape.moe.moe_layer_step > 1:
         cut.append(("mlp", "the MLP's width", shape.intermediate_size))
     if shape.moe is not None and shape.moe.shared_intermediate_size:
@@ -107,7 +117,8 @@ def _tensor_finding(rule: Rule, plan: Plan, key: str, why: str) -> Iterator[Find
     "FT202",
     Severity.ERROR,
     "tensor parallelism does not divide the attention heads",
-    "Attention is split by whole heads. Megatron refuses other degrees (megatron/core/transformer/transformer_config.py).",
+    "Attention is split by whole heads. Megatron refuses other degrees"
+    " (megatron/core/transformer/transformer_config.py).",
     bad=job(hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 3', parallelism="tensor = 3"),
     good=job(parallelism="tensor = 4"),
 )
@@ -120,7 +131,8 @@ def tensor_divides_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT203",
     Severity.ERROR,
     "tensor parallelism and the key-value heads do not divide",
-    "With grouped-query attention each GPU holds whole key-value heads, or several GPUs hold the same one: one number must divide the other (megatron/core/transformer/attention.py).",
+    "With grouped-query attention each GPU holds whole key-value heads, or several GPUs hold the same one: one number"
+    " must divide the other (megatron/core/transformer/attention.py).",
     bad=job(
         model='from = "meta-llama/Llama-3.2-1B"  num_attention_heads = 24  num_key_value_heads = 6  head_dim = 64',
         parallelism="tensor = 4",
@@ -143,7 +155,8 @@ def tensor_divides_key_value_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT204",
     Severity.NOTE,
     "key-value heads are replicated",
-    "With more tensor-parallel GPUs than key-value heads, several GPUs hold the same head: its weights and its part of the cache are not divided any further.",
+    "With more tensor-parallel GPUs than key-value heads, several GPUs hold the same head: its weights and its part"
+    " of the cache are not divided any further.",
     bad=job(
         hardware='gpu = "H100-SXM5-80GB"  nodes = 2  gpus_per_node = 8  network = "InfiniBand-NDR"',
         parallelism="tensor = 16",
@@ -156,7 +169,8 @@ def key_value_heads_are_replicated(rule: Rule, plan: Plan) -> Iterator[Finding]:
     heads = shape.num_key_value_heads
     if shape.mla is None and tensor > heads and tensor % heads == 0 and shape.num_attention_heads % tensor == 0:
         yield rule.finding(
-            f"tensor = {tensor} with {heads} key-value heads: each is held by {tensor // heads} GPUs", blamed(plan, _TENSOR)
+            f"tensor = {tensor} with {heads} key-value heads: each is held by {tensor // heads} GPUs",
+            blamed(plan, _TENSOR),
         )
 
 
@@ -177,7 +191,8 @@ def tensor_divides_hidden_size(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT206",
     Severity.ERROR,
     "tensor parallelism does not divide the MLP's width",
-    "The MLP's two or three matrices are cut into equal pieces along the intermediate size (megatron/core/tensor_parallel/layers.py).",
+    "The MLP's two or three matrices are cut into equal pieces along the intermediate size"
+    " (megatron/core/tensor_parallel/layers.py).",
     bad=job(model='from = "meta-llama/Llama-3.2-1B"  intermediate_size = 8196', parallelism="tensor = 8"),
     good=job(parallelism="tensor = 8"),
 )
@@ -199,7 +214,8 @@ def _padding(plan: Plan) -> tuple[int, float]:
     "FT207",
     Severity.WARNING,
     "the vocabulary is padded by a tenth or more",
-    "Megatron pads the vocabulary to a multiple of 128 × tensor. The added rows cost memory and time in the embedding, the head and the logits.",
+    "Megatron pads the vocabulary to a multiple of 128 × tensor. The added rows cost memory and time in the"
+    " embedding, the head and the logits.",
     bad=job(model='from = "meta-llama/Llama-3.2-1B"  vocab_size = 1100', parallelism="tensor = 8"),
     good=job(parallelism="tensor = 8"),
 )
@@ -207,14 +223,19 @@ def vocabulary_is_padded_much(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """A large padding of the vocabulary."""
     rows, share = _padding(plan)
     if share >= 0.1:
-        yield rule.finding(_padding_message(plan, rows, share), blamed(plan, "model.vocab_size", _TENSOR), "use a smaller tensor, or a larger vocabulary")
+        yield rule.finding(
+            _padding_message(plan, rows, share),
+            blamed(plan, "model.vocab_size", _TENSOR),
+            "use a smaller tensor, or a larger vocabulary",
+        )
 
 
 @plan_rule(
     "FT208",
     Severity.NOTE,
     "the vocabulary is padded",
-    "Megatron pads the vocabulary to a multiple of 128 × tensor; checkpoints then have more rows than the tokenizer has entries.",
+    "Megatron pads the vocabulary to a multiple of 128 × tensor; checkpoints then have more rows than the tokenizer"
+    " has entries.",
     bad=job(model='from = "meta-llama/Llama-3.2-1B"  vocab_size = 50257', parallelism="tensor = 8"),
     good=job(parallelism="tensor = 8"),
 )
@@ -228,6 +249,7 @@ def vocabulary_is_padded(rule: Rule, plan: Plan) -> Iterator[Finding]:
 def _padding_message(plan: Plan, rows: int, share: float) -> str:
     vocabulary = plan.model.shape.vocab_size
     return (
-        f"Megatron pads the vocabulary from {vocabulary:,} to {vocabulary + rows:,} rows ({share:.1%} more), "
-        f"a multiple of {_MEGATRON_VOCABULARY_MULTIPLE} × tensor = {_MEGATRON_VOCABULARY_MULTIPLE * plan.parallelism.tensor:,}"
+        f"Megatron pads the vocabulary from {vocabulary:,} to {vocabulary + rows:,} rows ({share:.1%} more), a"
+        f" multiple of {_MEGATRON_VOCABULARY_MULTIPLE} × tensor ="
+        f" {_MEGATRON_VOCABULARY_MULTIPLE * plan.parallelism.tensor:,}"
     )

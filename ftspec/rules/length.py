@@ -30,7 +30,8 @@ def tokens_agree_with_steps(rule: Rule, plan: Plan) -> Iterator[Finding]:
     if abs(training.steps * per_step - training.tokens) >= per_step:
         whole = -(-training.tokens // per_step)
         yield rule.finding(
-            f"{training.steps:,} steps of {per_step:,} tokens are {training.steps * per_step:,} tokens, but tokens = {training.tokens:,}",
+            f"{training.steps:,} steps of {per_step:,} tokens are {training.steps * per_step:,} tokens, but tokens ="
+            f" {training.tokens:,}",
             blamed(plan, _STEPS),
             f"write steps = {whole}, or leave one of them out",
         )
@@ -40,7 +41,8 @@ def tokens_agree_with_steps(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT371",
     Severity.ERROR,
     "epochs beside tokens or steps",
-    "The length of a job is stated once. Epochs are passes over dataset.tokens; tokens and steps say the same in another way.",
+    "The length of a job is stated once. Epochs are passes over dataset.tokens; tokens and steps say the same in"
+    " another way.",
     bad=job(training="epochs = 3  steps = 100  dataset { tokens = 100M }"),
     good=job(training="epochs = 3  dataset { tokens = 100M }"),
 )
@@ -48,7 +50,11 @@ def length_is_stated_once(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Epochs together with tokens or steps."""
     others = [path.rpartition(".")[2] for path in (_TOKENS, _STEPS) if plan.given(path)]
     if plan.given(_EPOCHS) and others:
-        yield rule.finding(f"epochs and {' and '.join(others)} both state the job's length", blamed(plan, _EPOCHS), "keep one of them")
+        yield rule.finding(
+            f"epochs and {' and '.join(others)} both state the job's length",
+            blamed(plan, _EPOCHS),
+            "keep one of them",
+        )
 
 
 @plan_rule(
@@ -62,7 +68,11 @@ def length_is_stated_once(rule: Rule, plan: Plan) -> Iterator[Finding]:
 def epochs_have_a_size(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Epochs without dataset.tokens."""
     if plan.given(_EPOCHS) and not plan.given("training.dataset.tokens"):
-        yield rule.finding("epochs are passes over a data set, and its size is not stated", blamed(plan, _EPOCHS), "write dataset { tokens = 100M }, or tokens or steps instead")
+        yield rule.finding(
+            "epochs are passes over a data set, and its size is not stated",
+            blamed(plan, _EPOCHS),
+            "write dataset { tokens = 100M }, or tokens or steps instead",
+        )
 
 
 @plan_rule(
@@ -77,14 +87,19 @@ def groups_are_recomputed_in_full(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """activation_checkpointing.every with none or selective."""
     kind = plan.training.activation_checkpointing
     if kind != "full" and plan.given(_EVERY):
-        yield rule.finding(f"every has no effect with activation_checkpointing = {kind}", blamed(plan, _EVERY), "remove it, or write full")
+        yield rule.finding(
+            f"every has no effect with activation_checkpointing = {kind}",
+            blamed(plan, _EVERY),
+            "remove it, or write full",
+        )
 
 
 @plan_rule(
     "FT374",
     Severity.WARNING,
     "a recomputed group is larger than a stage",
-    "A group of layers is recomputed at once, so all its activations live together. A group as large as the stage keeps everything: it costs the time of recomputation and saves nothing.",
+    "A group of layers is recomputed at once, so all its activations live together. A group as large as the stage"
+    " keeps everything: it costs the time of recomputation and saves nothing.",
     bad=job(training="activation_checkpointing = full { every = 32 }"),
     good=job(training="activation_checkpointing = full { every = 2 }"),
 )
@@ -104,14 +119,19 @@ def groups_are_smaller_than_a_stage(rule: Rule, plan: Plan) -> Iterator[Finding]
     "FT375",
     Severity.NOTE,
     "selective recomputation beside FlashAttention",
-    "Selective recomputation drops the attention scores (Korthikanti et al. 2023). FlashAttention never stores them, so there is little left to save.",
+    "Selective recomputation drops the attention scores (Korthikanti et al. 2023). FlashAttention never stores them,"
+    " so there is little left to save.",
     bad=job(training="activation_checkpointing = selective  attention = flash"),
     good=job(training="activation_checkpointing = full  attention = flash"),
 )
 def scores_are_not_stored_anyway(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """selective with flash, both written."""
     training = plan.training
-    if training.activation_checkpointing == "selective" and training.attention == "flash" and plan.given("training.attention"):
+    if (
+        training.activation_checkpointing == "selective"
+        and training.attention == "flash"
+        and plan.given("training.attention")
+    ):
         yield rule.finding(
             "selective recomputation saves little beside FlashAttention, which stores no scores",
             blamed(plan, "training.activation_checkpointing"),

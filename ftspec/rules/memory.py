@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule, declare
 from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
+from ftspec.memory.optimizers import moments
 from ftspec.plan.model import DTYPE_BYTES, Plan
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
@@ -18,15 +19,19 @@ DOES_NOT_FIT = declare(
     "FT401",
     Severity.ERROR,
     "the job does not fit into the GPUs' memory",
-    "The fullest GPU needs more than torch can allocate on it: the job dies with an out-of-memory error in its first steps. Full fine-tuning with Adam needs 16 bytes a parameter for its states alone, before any activation.",
+    "The fullest GPU needs more than torch can allocate on it: the job dies with an out-of-memory error in its first"
+    " steps. Full fine-tuning with Adam needs 16 bytes a parameter for its states alone, before any activation.",
     bad=job(model=_FULL_8B, training="stack = deepspeed", parallelism="zero_stage = 0"),
-    good=job(model=_FULL_8B, training="stack = deepspeed  activation_checkpointing = full", parallelism="zero_stage = 3"),
+    good=job(
+        model=_FULL_8B, training="stack = deepspeed  activation_checkpointing = full", parallelism="zero_stage = 3"
+    ),
 )
 BORDERLINE = declare(
     "FT402",
     Severity.WARNING,
     "the job may not fit",
-    "The estimate lies so close to the GPU's memory that its own uncertainty decides: fragmentation, another version of a library or a longer batch may tip it.",
+    "The estimate lies so close to the GPU's memory that its own uncertainty decides: fragmentation, another version"
+    " of a library or a longer batch may tip it.",
     "",
     "",
 )
@@ -58,8 +63,6 @@ def terms_in_a_line(stage: StageMemory) -> str:
 
 def _states_alone(plan: Plan) -> str:
     """The states of full fine-tuning per parameter and in all."""
-    from ftspec.memory.optimizers import moments
-
     precision = plan.precision
     if plan.training.method.kind != "full":
         return ""
@@ -71,14 +74,17 @@ def _states_alone(plan: Plan) -> str:
     }
     each = sum(parts.values())
     said = " + ".join(f"{count} {name}" for name, count in parts.items() if count)
-    return f". States alone are {each} bytes a parameter ({said}): {gigabytes(each * plan.model.parameters)} over all GPUs"
+    return (
+        f". States alone are {each} bytes a parameter ({said}): {gigabytes(each * plan.model.parameters)} over all GPUs"
+    )
 
 
 @plan_rule(
     "FT403",
     Severity.ERROR,
     "what is offloaded does not fit into the host's memory",
-    "Offloaded states live in the node's main memory: for Adam an fp32 copy and two moments, 12 bytes a parameter, divided over the nodes.",
+    "Offloaded states live in the node's main memory: for Adam an fp32 copy and two moments, 12 bytes a parameter,"
+    " divided over the nodes.",
     bad=job(
         model=_FULL_8B,
         hardware='gpu = "H100-SXM5-80GB"  host_memory = 64GB',
@@ -98,11 +104,14 @@ def offloaded_states_fit_the_host(rule: Rule, plan: Plan) -> Iterator[Finding]:
     host, method = hardware.host_memory_bytes, plan.training.method.kind
     if host is None or method != "full" or "cpu" not in (layout.offload_optimizer, layout.offload_parameters):
         return
-    each = 12 * (layout.offload_optimizer == "cpu") + DTYPE_BYTES[plan.precision.parameters] * (layout.offload_parameters == "cpu")
+    each = 12 * (layout.offload_optimizer == "cpu") + DTYPE_BYTES[plan.precision.parameters] * (
+        layout.offload_parameters == "cpu"
+    )
     needed = plan.model.parameters * each // hardware.nodes
     if needed > host:
         yield rule.finding(
-            f"{each} offloaded bytes of {plan.model.parameters:,} parameters are {gigabytes(needed)} on each of {hardware.nodes} nodes; host_memory is {gigabytes(host)}",
+            f"{each} offloaded bytes of {plan.model.parameters:,} parameters are {gigabytes(needed)} on each of"
+            f" {hardware.nodes} nodes; host_memory is {gigabytes(host)}",
             blamed(plan, "hardware.host_memory"),
             f"use {-(-plan.model.parameters * each // host)} nodes or more, or offload to nvme",
         )

@@ -27,7 +27,9 @@ def _standards(kind: str) -> tuple[Network, ...]:
     "FT320",
     Severity.ERROR,
     "a network standard with another one's bandwidth",
-    "The generations of a network differ in nothing but their rate: InfiniBand HDR is 200 Gb/s a port, NDR 400, XDR 800. A bandwidth that the named standard does not have means that either the name or the number is wrong, and with it every estimate of communication.",
+    "The generations of a network differ in nothing but their rate: InfiniBand HDR is 200 Gb/s a port, NDR 400, XDR"
+    " 800. A bandwidth that the named standard does not have means that either the name or the number is wrong, and"
+    " with it every estimate of communication.",
     bad=job(hardware=f'{_NODES}  network = {{ from = "InfiniBand-HDR"  bandwidth = 400Gbps }}'),
     good=job(hardware=f'{_NODES}  network = {{ from = "InfiniBand-NDR"  bandwidth = 400Gbps }}'),
 )
@@ -43,7 +45,8 @@ def standard_has_its_bandwidth(rule: Rule, plan: Plan) -> Iterator[Finding]:
     fact = f"; {gigabits_per_second(network.port_bandwidth)} is {either(right)}" if right else ""
     names = " or ".join(f'network = "{identifier}"' for identifier in [row.id, *right])
     yield rule.finding(
-        f"{row.id} is {gigabits_per_second(row.port_bandwidth)} a port, not {gigabits_per_second(network.port_bandwidth)}{fact}",
+        f"{row.id} is {gigabits_per_second(row.port_bandwidth)} a port, not"
+        f" {gigabits_per_second(network.port_bandwidth)}{fact}",
         blamed(plan, _BANDWIDTH, _NETWORK),
         f"find out which it is, and write {names}",
     )
@@ -53,7 +56,8 @@ def standard_has_its_bandwidth(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT321",
     Severity.WARNING,
     "a bandwidth that the kind of network does not come in",
-    "A port of a kind of network has one of a few rates. A node's total over several ports is not the bandwidth of one.",
+    "A port of a kind of network has one of a few rates. A node's total over several ports is not the bandwidth of"
+    " one.",
     bad=job(hardware=f"{_NODES}  network = {{ kind = infiniband  bandwidth = 3200Gbps }}"),
     good=job(hardware=f"{_NODES}  network = {{ kind = infiniband  bandwidth = 400Gbps }}"),
 )
@@ -66,7 +70,10 @@ def kind_comes_in_that_bandwidth(rule: Rule, plan: Plan) -> Iterator[Finding]:
     if not rates or network.port_bandwidth in rates:
         return
     known = either([gigabits_per_second(rate) for rate in rates])
-    rate = next((each for each in reversed(rates) if network.port_bandwidth > rates[-1] and network.port_bandwidth % each == 0), None)
+    rate = next(
+        (each for each in reversed(rates) if network.port_bandwidth > rates[-1] and network.port_bandwidth % each == 0),
+        None,
+    )
     total = f" ({network.port_bandwidth / rate:g} ports of {gigabits_per_second(rate)}?)" if rate else ""
     yield rule.finding(
         f"no {network.kind} port carries {gigabits_per_second(network.port_bandwidth)}{total}; there are {known}",

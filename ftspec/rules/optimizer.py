@@ -27,7 +27,8 @@ _HAS = {
     "FT350",
     Severity.ERROR,
     "a setting that the optimizer does not have",
-    "Each optimizer reads its own settings. One that it does not have would be left out, and the job would not be the one that was written.",
+    "Each optimizer reads its own settings. One that it does not have would be left out, and the job would not be the"
+    " one that was written.",
     bad=job(training="optimizer = adamw { learning_rate = 1e-5  momentum = 0.9 }"),
     good=job(training="optimizer = adamw { learning_rate = 1e-5  beta1 = 0.9 }"),
 )
@@ -37,7 +38,11 @@ def optimizer_has_the_setting(rule: Rule, plan: Plan) -> Iterator[Finding]:
     for setting in _SETTINGS:
         path = f"{_OPTIMIZER}.{setting}"
         if plan.given(path) and setting not in _HAS[kind]:
-            yield rule.finding(f"{kind} has no {setting}", blamed(plan, path), f"remove it; {kind} has learning_rate, weight_decay and {', '.join(_HAS[kind])}")
+            yield rule.finding(
+                f"{kind} has no {setting}",
+                blamed(plan, path),
+                f"remove it; {kind} has learning_rate, weight_decay and {', '.join(_HAS[kind])}",
+            )
 
 
 def _largest_rate(plan: Plan) -> float:
@@ -48,7 +53,8 @@ def _largest_rate(plan: Plan) -> float:
     "FT351",
     Severity.WARNING,
     "the learning rate is very large",
-    "Adaptive optimizers move each weight by about the learning rate in every step. Above 0.1 (1 for plain SGD) language models diverge at once; usual rates are 1e-6 to 1e-3.",
+    "Adaptive optimizers move each weight by about the learning rate in every step. Above 0.1 (1 for plain SGD)"
+    " language models diverge at once; usual rates are 1e-6 to 1e-3.",
     bad=job(training="optimizer = adamw { learning_rate = 1 }"),
     good=job(training="optimizer = adamw { learning_rate = 1e-5 }"),
 )
@@ -56,16 +62,31 @@ def learning_rate_is_sane(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """learning_rate up to 0.1, for SGD up to 1."""
     rate = plan.training.optimizer.learning_rate
     if rate > _largest_rate(plan):
-        yield rule.finding(f"learning_rate = {rate:g} diverges", blamed(plan, f"{_OPTIMIZER}.learning_rate"), "usual rates are 1e-6 to 1e-3")
+        yield rule.finding(
+            f"learning_rate = {rate:g} diverges",
+            blamed(plan, f"{_OPTIMIZER}.learning_rate"),
+            "usual rates are 1e-6 to 1e-3",
+        )
 
 
 @plan_rule(
     "FT352",
     Severity.ERROR,
     "the learning rate ends above where it begins",
-    "The schedule decays from the learning rate down to the minimum; Megatron refuses a minimum above it (validate_args).",
-    bad=job(training="optimizer = adamw { learning_rate = 1e-5 }  learning_rate_scheduler = cosine { minimum_learning_rate = 1e-4 }  steps = 1000"),
-    good=job(training="optimizer = adamw { learning_rate = 1e-5 }  learning_rate_scheduler = cosine { minimum_learning_rate = 1e-6 }  steps = 1000"),
+    "The schedule decays from the learning rate down to the minimum; Megatron refuses a minimum above it"
+    " (validate_args).",
+    bad=job(
+        training=(
+            "optimizer = adamw { learning_rate = 1e-5 }  learning_rate_scheduler = cosine { minimum_learning_rate ="
+            " 1e-4 }  steps = 1000"
+        )
+    ),
+    good=job(
+        training=(
+            "optimizer = adamw { learning_rate = 1e-5 }  learning_rate_scheduler = cosine { minimum_learning_rate ="
+            " 1e-6 }  steps = 1000"
+        )
+    ),
 )
 def minimum_is_below_the_peak(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """minimum_learning_rate ≤ learning_rate."""
@@ -82,7 +103,8 @@ def minimum_is_below_the_peak(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT353",
     Severity.ERROR,
     "the warm-up is as long as the job",
-    "The learning rate would never reach its peak; Megatron refuses a warm-up that does not end before the decay does (megatron/core/optimizer_param_scheduler.py).",
+    "The learning rate would never reach its peak; Megatron refuses a warm-up that does not end before the decay does"
+    " (megatron/core/optimizer_param_scheduler.py).",
     bad=job(training="learning_rate_scheduler = cosine { warmup_steps = 2000 }  steps = 1000"),
     good=job(training="learning_rate_scheduler = cosine { warmup_steps = 50 }  steps = 1000"),
 )
@@ -94,7 +116,8 @@ def warm_up_ends(rule: Rule, plan: Plan) -> Iterator[Finding]:
         yield rule.finding(
             f"warmup_steps = {scheduler.warmup_steps:,} is not less than the schedule's {total:,} steps",
             blamed(plan, f"{_SCHEDULER}.warmup_steps"),
-            f"write warmup_steps = {either(sorted({max(0, total // 100), max(0, total // 20)}))} (1% or 5%), or a longer job",
+            f"write warmup_steps = {either(sorted({max(0, total // 100), max(0, total // 20)}))} (1% or 5%), or a"
+            " longer job",
         )
 
 
@@ -112,5 +135,7 @@ def schedule_is_as_long_as_the_job(rule: Rule, plan: Plan) -> Iterator[Finding]:
     path = f"{_SCHEDULER}.total_steps"
     if scheduler.kind != "constant" and plan.given(path) and steps is not None and scheduler.total_steps != steps:
         yield rule.finding(
-            f"total_steps = {scheduler.total_steps:,}, but the job has {steps:,} steps", blamed(plan, path), "leave total_steps out: it is the job's steps"
+            f"total_steps = {scheduler.total_steps:,}, but the job has {steps:,} steps",
+            blamed(plan, path),
+            "leave total_steps out: it is the job's steps",
         )

@@ -32,7 +32,10 @@ def _working(plan: Plan, factor: int) -> list[int]:
     Severity.ERROR,
     "there are more pipeline pieces than layers",
     "Each stage (each chunk of it, with virtual stages) needs a layer.",
-    bad=job(hardware='gpu = "H100-SXM5-80GB"  nodes = 4  gpus_per_node = 8  network = "InfiniBand-NDR"', parallelism="pipeline = 32"),
+    bad=job(
+        hardware='gpu = "H100-SXM5-80GB"  nodes = 4  gpus_per_node = 8  network = "InfiniBand-NDR"',
+        parallelism="pipeline = 32",
+    ),
     good=job(model=DEEP_LLAMA, training="global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
@@ -52,8 +55,14 @@ def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT221",
     Severity.ERROR,
     "pipeline parallelism does not divide the layers",
-    "Megatron gives each stage the same number of layers and refuses a degree that does not divide them (validate_args). Only a layout in which embedding and head take the place of one layer each is balanced too.",
-    bad=job(model=DEEP_LLAMA, hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = megatron  global_batch_size = 40", parallelism="pipeline = 5"),
+    "Megatron gives each stage the same number of layers and refuses a degree that does not divide them"
+    " (validate_args). Only a layout in which embedding and head take the place of one layer each is balanced too.",
+    bad=job(
+        model=DEEP_LLAMA,
+        hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5',
+        training="stack = megatron  global_batch_size = 40",
+        parallelism="pipeline = 5",
+    ),
     good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def pipeline_divides_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
@@ -77,8 +86,14 @@ def _layers_of(stages: tuple[Stage, ...]) -> str:
     "FT222",
     Severity.WARNING,
     "the stages hold different numbers of layers",
-    "DeepSpeed's pipeline takes an uneven split; the fullest stage sets the pace, and the others wait for it in every micro-batch.",
-    bad=job(model=DEEP_LLAMA, hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5', training="stack = deepspeed  global_batch_size = 40", parallelism="pipeline = 5"),
+    "DeepSpeed's pipeline takes an uneven split; the fullest stage sets the pace, and the others wait for it in every"
+    " micro-batch.",
+    bad=job(
+        model=DEEP_LLAMA,
+        hardware='gpu = "H100-SXM5-80GB"  gpus_per_node = 5',
+        training="stack = deepspeed  global_batch_size = 40",
+        parallelism="pipeline = 5",
+    ),
     good=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4"),
 )
 def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
@@ -89,7 +104,8 @@ def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
     most = max(stage.num_layers for stage in plan.stages)
     idle = 1 - layers / (pipeline * most)
     yield rule.finding(
-        f"pipeline = {pipeline} over {layers} layers makes stages of {_layers_of(plan.stages)}: {idle:.0%} of the GPUs' time is waiting",
+        f"pipeline = {pipeline} over {layers} layers makes stages of {_layers_of(plan.stages)}: {idle:.0%} of the"
+        " GPUs' time is waiting",
         blamed(plan, _PIPELINE),
         f"write pipeline = {either(nearest(_working(plan, 1), pipeline))}",
     )
@@ -100,8 +116,16 @@ def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.ERROR,
     "virtual stages do not divide the layers",
     "The interleaved schedule cuts the model into pipeline × virtual_pipeline equal pieces (validate_args).",
-    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 3"),
-    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
+    bad=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4  virtual_pipeline = 3",
+    ),
+    good=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4  virtual_pipeline = 2",
+    ),
 )
 def virtual_stages_divide_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers by pipeline × virtual_pipeline."""
@@ -113,7 +137,8 @@ def virtual_stages_divide_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
         return
     works = [degree for degree in _working(plan, layout.pipeline) if degree * layout.pipeline <= layers]
     yield rule.finding(
-        f"pipeline {layout.pipeline} × virtual_pipeline {layout.virtual_pipeline} = {pieces} does not divide {layers} layers",
+        f"pipeline {layout.pipeline} × virtual_pipeline {layout.virtual_pipeline} = {pieces} does not divide {layers}"
+        " layers",
         blamed(plan, _VIRTUAL, _PIPELINE),
         f"write virtual_pipeline = {either(nearest(sorted(set(works)), layout.virtual_pipeline))}",
     )
@@ -132,7 +157,9 @@ def stage_parameters(plan: Plan, stage: Stage) -> int:
     "FT224",
     Severity.WARNING,
     "the ends of the pipeline are heavier than its middle",
-    "The first stage holds the embedding and the last one the head and the loss, beside as many layers as every other. Where stages have few layers that is a large part: the ends run out of memory first, and the last stage slows all others down.",
+    "The first stage holds the embedding and the last one the head and the loss, beside as many layers as every"
+    " other. Where stages have few layers that is a large part: the ends run out of memory first, and the last stage"
+    " slows all others down.",
     bad=job(hardware=_TWO_NODES, training="global_batch_size = 64", parallelism="pipeline = 16"),
     good=job(model=DEEP_LLAMA, training="global_batch_size = 32", parallelism="pipeline = 4"),
 )
@@ -148,8 +175,9 @@ def ends_are_as_heavy_as_the_middle(rule: Rule, plan: Plan) -> Iterator[Finding]
     layers = plan.model.shape.num_hidden_layers
     fewer = [degree for degree in divisors(layers) if degree < plan.parallelism.pipeline]
     yield rule.finding(
-        f"pipeline = {plan.parallelism.pipeline} over {layers} layers is {plan.stages[1].num_layers} layers a stage ({billions(middle)} parameters), "
-        f"but the ends also hold embedding and head: {billions(heaviest)}, {heaviest / middle - 1:.0%} more",
+        f"pipeline = {plan.parallelism.pipeline} over {layers} layers is {plan.stages[1].num_layers} layers a stage"
+        f" ({billions(middle)} parameters), but the ends also hold embedding and head: {billions(heaviest)},"
+        f" {heaviest / middle - 1:.0%} more",
         blamed(plan, _PIPELINE),
         f"write pipeline = {either(fewer[-2:])}, so that the ends weigh less beside the layers",
     )

@@ -14,7 +14,8 @@ from ftspec.rules.wording import blamed
     "FT212",
     Severity.ERROR,
     "the sequence is longer than the model's table of positions",
-    "A learned position embedding has one row for each position; there is none beyond max_position_embeddings. Megatron refuses a longer sequence for every kind of position (validate_args).",
+    "A learned position embedding has one row for each position; there is none beyond max_position_embeddings."
+    " Megatron refuses a longer sequence for every kind of position (validate_args).",
     bad=job(model='from = "openai-community/gpt2"', training="sequence_length = 2Ki"),
     good=job(model='from = "openai-community/gpt2"', training="sequence_length = 1Ki"),
 )
@@ -42,8 +43,12 @@ def positions_exist(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT213",
     Severity.WARNING,
     "the sequence is longer than the model was trained for",
-    "Rotary positions beyond max_position_embeddings have never been seen in training: the model degrades there unless its rotary base is scaled.",
-    bad=job(model='from = "meta-llama/Llama-3.2-1B"  max_position_embeddings = 2048', training="stack = deepspeed  sequence_length = 4Ki"),
+    "Rotary positions beyond max_position_embeddings have never been seen in training: the model degrades there"
+    " unless its rotary base is scaled.",
+    bad=job(
+        model='from = "meta-llama/Llama-3.2-1B"  max_position_embeddings = 2048',
+        training="stack = deepspeed  sequence_length = 4Ki",
+    ),
     good=job(training="stack = deepspeed  sequence_length = 4Ki"),
 )
 def positions_were_trained(rule: Rule, plan: Plan) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
+from ftspec.memory.optimizers import moments
 from ftspec.plan.model import DTYPE_BYTES, Plan
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
@@ -12,15 +13,15 @@ from ftspec.rules.wording import blamed, gigabytes, replacing
 _COMPUTE, _PARAMETERS, _MASTER = "precision.compute", "precision.parameters", "precision.master_parameters"
 _GRADIENTS, _STATES = "precision.gradients", "precision.optimizer_states"
 _KEEPS_MASTER = ("deepspeed", "megatron", "megatron_deepspeed")
-_MOMENTS = {"adamw": 2, "adam": 2, "adamw_8bit": 2, "lion": 1, "muon": 1}
-"""Moments that an optimizer keeps of each parameter."""
 
 
 @plan_rule(
     "FT330",
     Severity.WARNING,
     "fp16 where bf16 is available",
-    "fp16 overflows above 65,504: without dynamic loss scaling gradients vanish or the loss diverges, and with it steps are skipped. bf16 has fp32's range at the same speed and memory; every GPU since the A100 is built for it.",
+    "fp16 overflows above 65,504: without dynamic loss scaling gradients vanish or the loss diverges, and with it"
+    " steps are skipped. bf16 has fp32's range at the same speed and memory; every GPU since the A100 is built"
+    " for it.",
     bad=job(precision="compute = fp16"),
     good=job(precision="compute = bf16"),
 )
@@ -36,30 +37,49 @@ def bf16_is_better_where_there_is_any(rule: Rule, plan: Plan) -> Iterator[Findin
 
 
 def _moment_bytes(plan: Plan, dtype: str) -> int:
-    return _MOMENTS.get(plan.training.optimizer.kind, 0) * DTYPE_BYTES[dtype]
+    return moments(plan) * DTYPE_BYTES[dtype]
 
 
 @plan_rule(
     "FT331",
     Severity.ERROR,
     "the stack keeps an fp32 master copy whether it is counted or not",
-    "Megatron and DeepSpeed update 16-bit parameters through an fp32 copy. With Adam that makes 2 + 2 + 4 + 8 = 16 bytes a parameter (18 with fp32 gradients); a table of memory that leaves the copy out is 4 bytes a parameter short (Rajbhandari et al. 2020, section 3.1). DeepSpeed holds 16-bit master parameters only where ZeRO offloads them to the CPU, or with bf16 states.",
-    bad=job(training="stack = deepspeed", precision="compute = fp16  master_parameters = none", parallelism="zero_stage = 1"),
+    "Megatron and DeepSpeed update 16-bit parameters through an fp32 copy. With Adam that makes 2 + 2 + 4 + 8 = 16"
+    " bytes a parameter (18 with fp32 gradients); a table of memory that leaves the copy out is 4 bytes a parameter"
+    " short (Rajbhandari et al. 2020, section 3.1). DeepSpeed holds 16-bit master parameters only where ZeRO offloads"
+    " them to the CPU, or with bf16 states.",
+    bad=job(
+        training="stack = deepspeed",
+        precision="compute = fp16  master_parameters = none",
+        parallelism="zero_stage = 1",
+    ),
     good=job(training="stack = deepspeed", precision="compute = bf16", parallelism="zero_stage = 1"),
 )
 def master_copy_is_kept(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """master_parameters = none with 16-bit parameters on a stack that keeps the copy."""
     precision, method = plan.precision, plan.training.method.kind
-    if plan.training.stack not in _KEEPS_MASTER or not _pure_16_bit(plan) or method not in ("full", "partial") or _has_16_bit_master(plan):
+    if (
+        plan.training.stack not in _KEEPS_MASTER
+        or not _pure_16_bit(plan)
+        or method not in ("full", "partial")
+        or _has_16_bit_master(plan)
+    ):
         return
     held = DTYPE_BYTES[precision.parameters] + DTYPE_BYTES[precision.gradients]
     counted, real = held + _moment_bytes(plan, precision.optimizer_states), held + 4 + _moment_bytes(plan, "fp32")
     parameters = plan.model.parameters
-    parts = f"{DTYPE_BYTES[precision.parameters]} parameter + {DTYPE_BYTES[precision.gradients]} gradient + 4 master + {_moment_bytes(plan, 'fp32')} moments"
-    total = f" of {parameters:,} × {real} bytes = {gigabytes(parameters * real)}, not {gigabytes(parameters * counted)}" if method == "full" else ""
+    parts = (
+        f"{DTYPE_BYTES[precision.parameters]} parameter + {DTYPE_BYTES[precision.gradients]} gradient + 4 master +"
+        f" {_moment_bytes(plan, 'fp32')} moments"
+    )
+    total = (
+        f" of {parameters:,} × {real} bytes = {gigabytes(parameters * real)}, not {gigabytes(parameters * counted)}"
+        if method == "full"
+        else ""
+    )
     yield rule.finding(
-        f"{plan.training.stack} keeps an fp32 master copy of {precision.parameters} parameters ({gigabytes(4 * parameters)} here): "
-        f"states are {real} bytes a parameter ({parts}){total}",
+        f"{plan.training.stack} keeps an fp32 master copy of {precision.parameters} parameters"
+        f" ({gigabytes(4 * parameters)} here): states are {real} bytes a parameter ({parts}){total}",
         blamed(plan, _MASTER),
         "write master_parameters = fp32, and count it",
         replacing(plan, _MASTER, "fp32"),
@@ -84,12 +104,13 @@ def _has_16_bit_master(plan: Plan) -> bool:
     "FT332",
     Severity.WARNING,
     "pure 16-bit training loses small updates",
-    "bf16 has 8 significant bits: an update below 1/256 of a weight is rounded away. With a fine-tuning learning rate that is most of them, and training stalls. An fp32 copy, or fp32 parameters under autocast, keeps them.",
+    "bf16 has 8 significant bits: an update below 1/256 of a weight is rounded away. With a fine-tuning learning rate"
+    " that is most of them, and training stalls. An fp32 copy, or fp32 parameters under autocast, keeps them.",
     bad=job(training="stack = fsdp2", precision="parameters = bf16"),
     good=job(training="stack = fsdp2", precision="parameters = fp32"),
 )
 def updates_are_not_rounded_away(rule: Rule, plan: Plan) -> Iterator[Finding]:
-    """16-bit parameters updated in place, on a stack that does so; silent where neither stack nor types were chosen yet."""
+    """16-bit parameters updated in place; silent where neither the stack nor the types were chosen yet."""
     trained = plan.training.method.kind in ("full", "partial")
     possible = plan.training.stack not in _KEEPS_MASTER or _has_16_bit_master(plan)
     chosen = any(map(plan.given, ("training.stack", _COMPUTE, _PARAMETERS, _MASTER)))
@@ -108,7 +129,8 @@ def updates_are_not_rounded_away(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT333",
     Severity.ERROR,
     "two different 16-bit types",
-    "fp16 and bf16 cannot be mixed: frameworks have one 16-bit mode at a time, and converting between them loses range or precision.",
+    "fp16 and bf16 cannot be mixed: frameworks have one 16-bit mode at a time, and converting between them loses"
+    " range or precision.",
     bad=job(precision="compute = bf16  gradients = fp16"),
     good=job(precision="compute = bf16  gradients = bf16"),
 )
@@ -121,7 +143,10 @@ def one_16_bit_type(rule: Rule, plan: Plan) -> Iterator[Finding]:
         if {base, dtype} == {"bf16", "fp16"} and plan.given(path):
             name = path.rpartition(".")[2]
             yield rule.finding(
-                f"{name} = {dtype} with compute = {precision.compute}", blamed(plan, path), f"write {name} = {base} or fp32", replacing(plan, path, base)
+                f"{name} = {dtype} with compute = {precision.compute}",
+                blamed(plan, path),
+                f"write {name} = {base} or fp32",
+                replacing(plan, path, base),
             )
 
 
@@ -129,7 +154,8 @@ def one_16_bit_type(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT334",
     Severity.ERROR,
     "compute in fp32 with 16-bit parameters",
-    "Matrix products in fp32 need fp32 operands; parameters held in 16 bits would be converted back for every product, and no stack does that.",
+    "Matrix products in fp32 need fp32 operands; parameters held in 16 bits would be converted back for every"
+    " product, and no stack does that.",
     bad=job(precision="compute = fp32  parameters = bf16", training="attention = sdpa"),
     good=job(precision="compute = bf16  parameters = fp32"),
 )
@@ -138,7 +164,9 @@ def parameters_are_as_wide_as_compute(rule: Rule, plan: Plan) -> Iterator[Findin
     precision = plan.precision
     if precision.compute == "fp32" and precision.parameters != "fp32":
         yield rule.finding(
-            f"compute = fp32 with parameters = {precision.parameters}", blamed(plan, _PARAMETERS), f"write compute = {precision.parameters}, or parameters = fp32"
+            f"compute = fp32 with parameters = {precision.parameters}",
+            blamed(plan, _PARAMETERS),
+            f"write compute = {precision.parameters}, or parameters = fp32",
         )
 
 
@@ -155,7 +183,10 @@ def fp32_parameters_need_no_master(rule: Rule, plan: Plan) -> Iterator[Finding]:
     precision = plan.precision
     if precision.parameters == "fp32" and precision.master_parameters == "fp32":
         yield rule.finding(
-            "parameters = fp32 are their own master copy", blamed(plan, _MASTER), "write master_parameters = none", replacing(plan, _MASTER, "none")
+            "parameters = fp32 are their own master copy",
+            blamed(plan, _MASTER),
+            "write master_parameters = none",
+            replacing(plan, _MASTER, "none"),
         )
 
 
@@ -171,7 +202,11 @@ def stack_keeps_a_master(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """master_parameters = fp32 on ddp and fsdp2."""
     precision, stack = plan.precision, plan.training.stack
     if stack not in _KEEPS_MASTER and precision.parameters != "fp32" and precision.master_parameters == "fp32":
-        yield rule.finding(f"{stack} keeps no master copy", blamed(plan, _MASTER), "write parameters = fp32 instead, and leave master_parameters out")
+        yield rule.finding(
+            f"{stack} keeps no master copy",
+            blamed(plan, _MASTER),
+            "write parameters = fp32 instead, and leave master_parameters out",
+        )
 
 
 @plan_rule(
@@ -180,7 +215,9 @@ def stack_keeps_a_master(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "8-bit states without the 8-bit optimizer",
     "Moments in 8 bits need an optimizer that quantizes them block by block (Dettmers et al. 2022).",
     bad=job(training="stack = ddp", precision="optimizer_states = int8"),
-    good=job(training="stack = ddp  optimizer = adamw_8bit { learning_rate = 1e-5 }", precision="optimizer_states = int8"),
+    good=job(
+        training="stack = ddp  optimizer = adamw_8bit { learning_rate = 1e-5 }", precision="optimizer_states = int8"
+    ),
 )
 def states_are_8_bit_with_their_optimizer(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """optimizer_states = int8 if and only if optimizer = adamw_8bit."""
@@ -188,5 +225,11 @@ def states_are_8_bit_with_their_optimizer(rule: Rule, plan: Plan) -> Iterator[Fi
     states = plan.precision.optimizer_states
     if (states == "int8") != eight_bit:
         kind = plan.training.optimizer.kind
-        help = "leave optimizer_states out, or write optimizer = adamw" if eight_bit else "write optimizer = adamw_8bit, or another data type"
-        yield rule.finding(f"optimizer_states = {states} with optimizer = {kind}", blamed(plan, _STATES, "training.optimizer"), help)
+        help = (
+            "leave optimizer_states out, or write optimizer = adamw"
+            if eight_bit
+            else "write optimizer = adamw_8bit, or another data type"
+        )
+        yield rule.finding(
+            f"optimizer_states = {states} with optimizer = {kind}", blamed(plan, _STATES, "training.optimizer"), help
+        )

@@ -11,7 +11,9 @@ PlanRule = Callable[[Rule, Plan], Iterable[Finding]]
 _PLAN_RULES: list[tuple[Rule, PlanRule]] = []
 
 
-def plan_rule(code: str, severity: Severity, title: str, explanation: str, bad: str, good: str) -> Callable[[PlanRule], PlanRule]:
+def plan_rule(
+    code: str, severity: Severity, title: str, explanation: str, *, bad: str, good: str
+) -> Callable[[PlanRule], PlanRule]:
     """Declare a rule over plans. The function gets its own declaration and a plan, and yields findings."""
 
     def register(function: PlanRule) -> PlanRule:

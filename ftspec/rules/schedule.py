@@ -20,9 +20,14 @@ LARGE_BUBBLE = 0.25
     "FT230",
     Severity.ERROR,
     "virtual stages without a pipeline",
-    "Virtual stages interleave the chunks of several pipeline stages; with one stage there is nothing to interleave (megatron/core/parallel_state.py).",
+    "Virtual stages interleave the chunks of several pipeline stages; with one stage there is nothing to interleave"
+    " (megatron/core/parallel_state.py).",
     bad=job(training="stack = megatron", parallelism="pipeline = 1  virtual_pipeline = 2"),
-    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
+    good=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4  virtual_pipeline = 2",
+    ),
 )
 def virtual_stages_need_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """virtual_pipeline > 1 with pipeline = 1."""
@@ -40,8 +45,16 @@ def virtual_stages_need_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     Severity.ERROR,
     "the schedule contradicts virtual_pipeline",
     "The interleaved schedule is the one with virtual stages; 1f1b and gpipe have none.",
-    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  schedule = interleaved"),
-    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2  schedule = interleaved"),
+    bad=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4  schedule = interleaved",
+    ),
+    good=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4  virtual_pipeline = 2  schedule = interleaved",
+    ),
 )
 def schedule_agrees_with_virtual_stages(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """schedule = interleaved needs chunks; 1f1b and gpipe have one chunk a stage."""
@@ -49,9 +62,15 @@ def schedule_agrees_with_virtual_stages(rule: Rule, plan: Plan) -> Iterator[Find
     if layout.pipeline == 1 or (layout.schedule == "interleaved") == (layout.virtual_pipeline > 1):
         return
     if layout.schedule == "interleaved":
-        message, help = "schedule = interleaved, but each stage has one chunk of layers", "write virtual_pipeline = 2 or more, or schedule = 1f1b"
+        message, help = (
+            "schedule = interleaved, but each stage has one chunk of layers",
+            "write virtual_pipeline = 2 or more, or schedule = 1f1b",
+        )
     else:
-        message = f"schedule = {layout.schedule} has one chunk of layers a stage, but virtual_pipeline = {layout.virtual_pipeline}"
+        message = (
+            f"schedule = {layout.schedule} has one chunk of layers a stage, but virtual_pipeline ="
+            f" {layout.virtual_pipeline}"
+        )
         help = "write schedule = interleaved, or virtual_pipeline = 1"
     yield rule.finding(message, blamed(plan, _SCHEDULE, _VIRTUAL), help)
 
@@ -62,14 +81,20 @@ def schedule_agrees_with_virtual_stages(rule: Rule, plan: Plan) -> Iterator[Find
     "a schedule without a pipeline",
     "The schedule orders the micro-batches over pipeline stages; with one stage it says nothing.",
     bad=job(training="stack = deepspeed", parallelism="schedule = 1f1b"),
-    good=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  schedule = 1f1b"),
+    good=job(
+        model=DEEP_LLAMA,
+        training="stack = deepspeed  global_batch_size = 32",
+        parallelism="pipeline = 4  schedule = 1f1b",
+    ),
 )
 def schedule_needs_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """A written schedule with pipeline = 1."""
     layout = plan.parallelism
     if plan.given(_SCHEDULE) and layout.pipeline == 1 and layout.virtual_pipeline == 1:
         yield rule.finding(
-            f"schedule = {layout.schedule} has no effect: pipeline is 1", blamed(plan, _SCHEDULE), "leave it out, or write pipeline = 2 or more"
+            f"schedule = {layout.schedule} has no effect: pipeline is 1",
+            blamed(plan, _SCHEDULE),
+            "leave it out, or write pipeline = 2 or more",
         )
 
 
@@ -77,15 +102,25 @@ def schedule_needs_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT233",
     Severity.WARNING,
     "no stack runs the gpipe schedule",
-    "Megatron and DeepSpeed run 1F1B, which keeps at most `pipeline` micro-batches in flight; GPipe keeps all of them and is estimated so.",
-    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 16", parallelism="pipeline = 4  schedule = gpipe"),
-    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  schedule = 1f1b"),
+    "Megatron and DeepSpeed run 1F1B, which keeps at most `pipeline` micro-batches in flight; GPipe keeps all of them"
+    " and is estimated so.",
+    bad=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 16",
+        parallelism="pipeline = 4  schedule = gpipe",
+    ),
+    good=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4  schedule = 1f1b",
+    ),
 )
 def gpipe_is_not_run(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """schedule = gpipe."""
     if plan.parallelism.schedule == "gpipe" and plan.parallelism.pipeline > 1:
         yield rule.finding(
-            f"{plan.training.stack} has no gpipe schedule; all {plan.training.gradient_accumulation_steps} micro-batches would be in flight",
+            f"{plan.training.stack} has no gpipe schedule; all {plan.training.gradient_accumulation_steps}"
+            " micro-batches would be in flight",
             blamed(plan, _SCHEDULE),
             "write schedule = 1f1b",
         )
@@ -95,9 +130,18 @@ def gpipe_is_not_run(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT234",
     Severity.ERROR,
     "the interleaved schedule's micro-batches are no multiple of the pipeline",
-    "The interleaved schedule runs micro-batches in groups of `pipeline`, and Megatron refuses a group that is not full (megatron/core/pipeline_parallel/schedules.py).",
-    bad=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 12", parallelism="pipeline = 4  virtual_pipeline = 2"),
-    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4  virtual_pipeline = 2"),
+    "The interleaved schedule runs micro-batches in groups of `pipeline`, and Megatron refuses a group that is not"
+    " full (megatron/core/pipeline_parallel/schedules.py).",
+    bad=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 12",
+        parallelism="pipeline = 4  virtual_pipeline = 2",
+    ),
+    good=job(
+        model=DEEP_LLAMA,
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4  virtual_pipeline = 2",
+    ),
 )
 def interleaved_groups_are_full(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Micro-batches by pipeline under the interleaved schedule."""
@@ -108,7 +152,8 @@ def interleaved_groups_are_full(rule: Rule, plan: Plan) -> Iterator[Finding]:
     samples = training.micro_batch_size * layout.data
     works = neighbours(steps, layout.pipeline)
     yield rule.finding(
-        f"{steps} micro-batches a step are not a multiple of pipeline = {layout.pipeline}, as the interleaved schedule needs",
+        f"{steps} micro-batches a step are not a multiple of pipeline = {layout.pipeline}, as the interleaved"
+        " schedule needs",
         blamed(plan, _GLOBAL, _STEPS, _VIRTUAL),
         f"write global_batch_size = {either([count * samples for count in works])} ({either(works)} micro-batches)",
     )
@@ -127,7 +172,8 @@ def bubble_fraction(plan: Plan) -> float:
     "FT235",
     Severity.WARNING,
     "the pipeline's bubble is large",
-    "A pipeline fills and drains once a step: of every m + p - 1 slots each of p stages idles in p - 1. Many micro-batches a step make that small; with fewer than stages some stages never work side by side.",
+    "A pipeline fills and drains once a step: of every m + p - 1 slots each of p stages idles in p - 1. Many"
+    " micro-batches a step make that small; with fewer than stages some stages never work side by side.",
     bad=job(model=DEEP_LLAMA, training="global_batch_size = 8", parallelism="pipeline = 4"),
     good=job(model=DEEP_LLAMA, training="global_batch_size = 32", parallelism="pipeline = 4"),
 )
@@ -146,5 +192,6 @@ def bubble_is_small(rule: Rule, plan: Plan) -> Iterator[Finding]:
         f"with {steps} micro-batches a step{fewer}, pipeline = {stages} idles {bubble:.0%} of the time: "
         f"(p-1)/(m+p-1) = {stages - 1}/({work}+{stages - 1})",
         blamed(plan, _PIPELINE, _GLOBAL),
-        f"write global_batch_size = {wanted * training.micro_batch_size * layout.data} ({wanted} micro-batches, a tenth idle), or a smaller pipeline",
+        f"write global_batch_size = {wanted * training.micro_batch_size * layout.data} ({wanted} micro-batches, a"
+        " tenth idle), or a smaller pipeline",
     )

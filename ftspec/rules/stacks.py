@@ -19,7 +19,10 @@ _UNUSED = (1, False, 0, "none")
 
 
 class Feature(NamedTuple):
-    """Something that some stacks have. `when` lists the values of the plan field that use it; None: any but the idle ones."""
+    """Something that some stacks have.
+
+    `when` lists the values of the plan field that use it; None: any but the idle ones.
+    """
 
     name: str
     path: str

@@ -19,7 +19,8 @@ _CHECKPOINT_BYTES = 14
     "FT380",
     Severity.WARNING,
     "checkpoints take a large part of the time between them",
-    "A checkpoint that can be resumed holds weights, fp32 copy and moments: 14 bytes a trained parameter. While it is written training waits, or with asynchronous saving the next one does.",
+    "A checkpoint that can be resumed holds weights, fp32 copy and moments: 14 bytes a trained parameter. While it is"
+    " written training waits, or with asynchronous saving the next one does.",
     bad=job(storage="write_bandwidth = 0.1GB/s  checkpoint { every = 10min }"),
     good=job(storage="write_bandwidth = 2GB/s  checkpoint { every = 30min }"),
 )
@@ -32,7 +33,8 @@ def checkpoints_are_quick(rule: Rule, plan: Plan) -> Iterator[Finding]:
     seconds = size / bandwidth
     if seconds > every / 10:
         yield rule.finding(
-            f"a checkpoint of {gigabytes(size)} takes {seconds:,.0f} s at {gigabytes_per_second(bandwidth)}, {seconds / every:.0%} of the {every:,.0f} s between two",
+            f"a checkpoint of {gigabytes(size)} takes {seconds:,.0f} s at {gigabytes_per_second(bandwidth)},"
+            f" {seconds / every:.0%} of the {every:,.0f} s between two",
             blamed(plan, _EVERY),
             f"write every = {-(-seconds * 10 // 60):.0f}min or more, or use faster storage",
         )

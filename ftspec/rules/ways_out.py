@@ -35,7 +35,11 @@ def _shard(plan: Plan) -> list[str]:
 def _divide(plan: Plan) -> list[str]:
     layout, hardware = plan.parallelism, plan.hardware
     ways = []
-    if layout.tensor < hardware.gpus_per_node and hardware.gpus_per_node % (2 * layout.tensor) == 0 and "megatron" in plan.training.stack:
+    if (
+        layout.tensor < hardware.gpus_per_node
+        and hardware.gpus_per_node % (2 * layout.tensor) == 0
+        and "megatron" in plan.training.stack
+    ):
         ways.append(f"tensor = {2 * layout.tensor}")
     if "deepspeed" in plan.training.stack and layout.zero_stage >= 1 and layout.offload_optimizer == "none":
         ways.append("offload { optimizer = cpu }")

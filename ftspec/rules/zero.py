@@ -11,24 +11,38 @@ from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, replacing
 
 _ZERO, _DISTRIBUTED, _DATA = "parallelism.zero_stage", "parallelism.distributed_optimizer", "parallelism.data"
-_SHARDED = {1: "optimizer states", 2: "optimizer states and gradients", 3: "optimizer states, gradients and parameters"}
+_SHARDED = {
+    1: "optimizer states",
+    2: "optimizer states and gradients",
+    3: "optimizer states, gradients and parameters",
+}
 
 
 @plan_rule(
     "FT240",
     Severity.ERROR,
     "ZeRO 2 or 3 with a pipeline",
-    "A pipeline accumulates gradients over many micro-batches on each stage; ZeRO 2 and 3 would have to reduce and gather in each of them. DeepSpeed refuses the combination when the engine starts (deepspeed/runtime/pipe/engine.py), after the cluster has been allocated.",
-    bad=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  zero_stage = 3"),
-    good=job(model=DEEP_LLAMA, training="stack = deepspeed  global_batch_size = 32", parallelism="pipeline = 4  zero_stage = 1"),
+    "A pipeline accumulates gradients over many micro-batches on each stage; ZeRO 2 and 3 would have to reduce and"
+    " gather in each of them. DeepSpeed refuses the combination when the engine starts"
+    " (deepspeed/runtime/pipe/engine.py), after the cluster has been allocated.",
+    bad=job(
+        model=DEEP_LLAMA,
+        training="stack = deepspeed  global_batch_size = 32",
+        parallelism="pipeline = 4  zero_stage = 3",
+    ),
+    good=job(
+        model=DEEP_LLAMA,
+        training="stack = deepspeed  global_batch_size = 32",
+        parallelism="pipeline = 4  zero_stage = 1",
+    ),
 )
 def no_gradient_sharding_in_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """zero_stage ≥ 2 with pipeline > 1 on DeepSpeed."""
     layout = plan.parallelism
     if plan.training.stack in ("deepspeed", "megatron_deepspeed") and layout.zero_stage >= 2 and layout.pipeline > 1:
         yield rule.finding(
-            f"ZeRO-{layout.zero_stage} with pipeline = {layout.pipeline} is refused by DeepSpeed when the engine starts: "
-            '"ZeRO-2 and ZeRO-3 are incompatible with pipeline parallelism"',
+            f"ZeRO-{layout.zero_stage} with pipeline = {layout.pipeline} is refused by DeepSpeed when the engine"
+            ' starts: "ZeRO-2 and ZeRO-3 are incompatible with pipeline parallelism"',
             blamed(plan, _ZERO, "parallelism.pipeline"),
             f"write zero_stage = 1 with the pipeline, or pipeline = 1 with zero_stage = {layout.zero_stage}",
             replacing(plan, _ZERO, 1),
@@ -44,7 +58,8 @@ def sharding_ranks(plan: Plan) -> int:
     "FT241",
     Severity.WARNING,
     "ZeRO shards nothing",
-    "ZeRO divides what the data-parallel replicas hold alike. With one replica there is nothing to divide: the stage costs its bookkeeping and saves no byte.",
+    "ZeRO divides what the data-parallel replicas hold alike. With one replica there is nothing to divide: the stage"
+    " costs its bookkeeping and saves no byte.",
     bad=job(training="stack = deepspeed", parallelism="tensor = 8  data = 1  zero_stage = 3"),
     good=job(training="stack = deepspeed", parallelism="tensor = 4  data = 2  zero_stage = 3"),
 )
@@ -54,7 +69,8 @@ def zero_has_replicas(rule: Rule, plan: Plan) -> Iterator[Finding]:
     if layout.zero_stage < 1 or sharding_ranks(plan) > 1 or not multiplies_out(plan) or not plan.given(_ZERO):
         return
     yield rule.finding(
-        f"zero_stage = {layout.zero_stage} shards {_SHARDED[layout.zero_stage]} over data-parallel replicas, and data is 1: it shards nothing",
+        f"zero_stage = {layout.zero_stage} shards {_SHARDED[layout.zero_stage]} over data-parallel replicas, and data"
+        " is 1: it shards nothing",
         blamed(plan, _ZERO, _DATA),
         _more_replicas(plan),
     )
@@ -107,7 +123,8 @@ def stage_agrees_with_distributed_optimizer(rule: Rule, plan: Plan) -> Iterator[
     if layout.distributed_optimizer != (layout.zero_stage == 1):
         written = "true" if layout.distributed_optimizer else "false"
         yield rule.finding(
-            f"zero_stage = {layout.zero_stage}, but distributed_optimizer = {written}; on Megatron they are the same thing",
+            f"zero_stage = {layout.zero_stage}, but distributed_optimizer = {written}; on Megatron they are the same"
+            " thing",
             blamed(plan, _DISTRIBUTED),
             f"write zero_stage = {int(layout.distributed_optimizer)}, or leave one of them out",
             replacing(plan, _ZERO, int(layout.distributed_optimizer)),
