@@ -124,13 +124,22 @@ class Precision:
         Doc("Data type in which trainable parameters are held. Default: compute's."),
     ] = None
     master_parameters: Annotated[
-        Literal["fp32", "none"] | None, Doc("A second, fp32 copy of the parameters in the optimizer.")
+        Literal["fp32", "none"] | None,
+        Doc(
+            "A second, fp32 copy of the parameters in the optimizer. Default: fp32 for 16-bit parameters under deepspeed and megatron, else none."
+        ),
     ] = None
     gradients: Annotated[
-        Literal["fp32", "bf16", "fp16"] | None, Doc("Data type in which gradients are accumulated.")
+        Literal["fp32", "bf16", "fp16"] | None,
+        Doc(
+            "Data type in which gradients are accumulated. Default: the parameters'; fp32 for bf16 under megatron, and under deepspeed without ZeRO."
+        ),
     ] = None
     optimizer_states: Annotated[
-        Literal["fp32", "bf16", "int8"] | None, Doc("Data type of the optimizer's moments.")
+        Literal["fp32", "bf16", "int8"] | None,
+        Doc(
+            "Data type of the optimizer's moments. Default: that of the parameters which the optimizer holds; adamw_8bit: int8."
+        ),
     ] = None
 
 
@@ -174,10 +183,22 @@ class Training:
         int | None, COUNT, Doc("Tokens in one sample. Default 4096, or the model's maximum if that is less.")
     ] = None
     micro_batch_size: Annotated[
-        int | Auto | None, COUNT, Doc("Samples in one forward pass of one data-parallel rank.")
+        int | Auto | None,
+        COUNT,
+        Doc(
+            "Samples in one forward pass of one data-parallel rank. Default: what the other two batch fields give, else 1."
+        ),
     ] = None
-    global_batch_size: Annotated[int | Auto | None, COUNT, Doc("Samples in one optimizer step over all ranks.")] = None
-    gradient_accumulation_steps: Annotated[int | Auto | None, COUNT, Doc("Micro-batches in one optimizer step.")] = None
+    global_batch_size: Annotated[
+        int | Auto | None,
+        COUNT,
+        Doc("Samples in one optimizer step over all ranks. Default: what the other two batch fields give."),
+    ] = None
+    gradient_accumulation_steps: Annotated[
+        int | Auto | None,
+        COUNT,
+        Doc("Micro-batches in one optimizer step. Default: what the other two batch fields give, else 1."),
+    ] = None
     activation_checkpointing: Annotated[
         Checkpointing | Auto | None, BY_KIND, Doc("What the backward pass recomputes. Default none.")
     ] = None
@@ -189,8 +210,10 @@ class Training:
         Literal["standard", "chunked", "fused"] | None,
         Doc("How logits and cross entropy are computed. Default standard."),
     ] = None
-    optimizer: Annotated[OptimizerChoice | None, BY_KIND, Doc("Default adamw.")] = None
-    learning_rate_scheduler: Annotated[Scheduler | None, BY_KIND, Doc("Default constant.")] = None
+    optimizer: Annotated[OptimizerChoice | None, BY_KIND, Doc("The optimizer and its settings. Default adamw.")] = None
+    learning_rate_scheduler: Annotated[
+        Scheduler | None, BY_KIND, Doc("How the learning rate changes over the steps. Default constant.")
+    ] = None
     gradient_clipping: Annotated[
         float | None, NON_NEGATIVE, Doc("Largest gradient norm; 0 clips nothing. Default 1.0.")
     ] = None

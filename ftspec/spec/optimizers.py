@@ -14,7 +14,13 @@ class OptimizerChoice:
 
     kind: Annotated[OptimizerName, Doc("Which optimizer.")] = "adamw"
     learning_rate: Annotated[float | None, POSITIVE, Doc("Peak learning rate. Default 1e-5.")] = None
-    weight_decay: Annotated[float | None, NON_NEGATIVE, Doc("Default 0.01 (adamw, lion), else 0.")] = None
+    weight_decay: Annotated[
+        float | None,
+        NON_NEGATIVE,
+        Doc(
+            "Share of a weight that is taken off at each step, times the learning rate. Default 0.01 (adamw, lion), else 0."
+        ),
+    ] = None
     beta1: Annotated[float | None, FRACTION, Doc("Decay of the first moment. Default 0.9.")] = None
     beta2: Annotated[float | None, FRACTION, Doc("Decay of the second moment. Default 0.999; lion 0.99.")] = None
     epsilon: Annotated[float | None, POSITIVE, Doc("Added to the denominator. Default 1e-8.")] = None

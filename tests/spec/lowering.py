@@ -31,6 +31,10 @@ def only(text: str, *settings: str) -> Finding:
 
 def pointed_at(finding: Finding, text: str, *settings: str) -> str:
     """What a finding of a one-line text or of its settings points at."""
-    line = settings[finding.span.line - 1] if finding.span.source == COMMAND_LINE else f"ft 1\n{text}".split("\n")[finding.span.line - 1]
+    line = (
+        settings[finding.span.line - 1]
+        if finding.span.source == COMMAND_LINE
+        else f"ft 1\n{text}".split("\n")[finding.span.line - 1]
+    )
     assert finding.span.line == finding.span.end_line
     return line[finding.span.column - 1 : finding.span.end_column - 1]

@@ -166,7 +166,9 @@ def test_references_through_a_value_that_is_chosen() -> None:
     ],
 )
 def test_mistake(expression: str, code: str, where: str, help: str) -> None:
-    text = f"let gpus = 8\nparallelism {{ tensor = 8  data = auto }}\nlet x = {expression}\ntarget t {{ raw {{ x = x }} }}"
+    text = (
+        f"let gpus = 8\nparallelism {{ tensor = 8  data = auto }}\nlet x = {expression}\ntarget t {{ raw {{ x = x }} }}"
+    )
     finding = only(text)
     assert finding.code == code
     assert pointed_at(finding, text) == where
@@ -183,7 +185,10 @@ def test_largest_whole_number_is_kept() -> None:
     [
         ("let a = a", "a → a"),
         ("let a = b + 1\nlet b = c\nlet c = a * 2", "a → b → c → a"),
-        ("parallelism { tensor = parallelism.pipeline  pipeline = parallelism.tensor }", "parallelism.tensor → parallelism.pipeline"),
+        (
+            "parallelism { tensor = parallelism.pipeline  pipeline = parallelism.tensor }",
+            "parallelism.tensor → parallelism.pipeline",
+        ),
     ],
 )
 def test_a_cycle_shows_its_loop_once(text: str, loop: str) -> None:

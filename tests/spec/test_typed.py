@@ -19,18 +19,42 @@ from tests.spec.lowering import clean, lowered, only, pointed_at
     ("text", "path", "expected"),
     [
         ("training { method = full }", "training.method", Full()),
-        ("training { method = lora { rank = 16  targets = attention } }", "training.method", Lora(16, targets="attention")),
-        ('training { method = lora { targets = ["q_proj", "v_proj"] } }', "training.method", Lora(targets=("q_proj", "v_proj"))),
+        (
+            "training { method = lora { rank = 16  targets = attention } }",
+            "training.method",
+            Lora(16, targets="attention"),
+        ),
+        (
+            'training { method = lora { targets = ["q_proj", "v_proj"] } }',
+            "training.method",
+            Lora(targets=("q_proj", "v_proj")),
+        ),
         ("training { method = qlora { quantization = fp4 } }", "training.method", Qlora(quantization="fp4")),
         ("training { method = partial { last_layers = 4  head = true } }", "training.method", Partial(4, head=True)),
         ("training { optimizer = lion }", "training.optimizer", OptimizerChoice("lion")),
         ("training { optimizer = sgd { momentum = 0.9 } }", "training.optimizer", OptimizerChoice("sgd", momentum=0.9)),
         ("training { activation_checkpointing = full }", "training.activation_checkpointing", Checkpointing("full")),
-        ("training { activation_checkpointing = full { every = 2 } }", "training.activation_checkpointing", Checkpointing("full", 2)),
-        ("training { learning_rate_scheduler = cosine { warmup_steps = 9 } }", "training.learning_rate_scheduler", Scheduler("cosine", 9)),
+        (
+            "training { activation_checkpointing = full { every = 2 } }",
+            "training.activation_checkpointing",
+            Checkpointing("full", 2),
+        ),
+        (
+            "training { learning_rate_scheduler = cosine { warmup_steps = 9 } }",
+            "training.learning_rate_scheduler",
+            Scheduler("cosine", 9),
+        ),
         ('hardware { network = "InfiniBand-NDR" }', "hardware.network", "InfiniBand-NDR"),
-        ("hardware { network = { kind = roce  bandwidth = 400Gbps } }", "hardware.network", CustomNetwork(kind="roce", bandwidth=50e9)),
-        ("hardware { network = roce { bandwidth = 400Gbps } }", "hardware.network", CustomNetwork(kind="roce", bandwidth=50e9)),
+        (
+            "hardware { network = { kind = roce  bandwidth = 400Gbps } }",
+            "hardware.network",
+            CustomNetwork(kind="roce", bandwidth=50e9),
+        ),
+        (
+            "hardware { network = roce { bandwidth = 400Gbps } }",
+            "hardware.network",
+            CustomNetwork(kind="roce", bandwidth=50e9),
+        ),
         ("hardware { network { kind = roce } }", "hardware.network", CustomNetwork(kind="roce")),
         ("hardware { gpu_memory = 80GiB }", "hardware.gpu_memory", 80 * 2**30),
         ("hardware { price_per_gpu_hour = 2.5USD }", "hardware.price_per_gpu_hour", 2.5),
@@ -69,7 +93,7 @@ def test_accepted(text: str, path: str, expected) -> None:
         ("training { global_batch_size = true }", "FT121", "true", "a whole number"),
         ("training { global_batch_size = [64] }", "FT121", "[64]", "a whole number"),
         ("training { sequence_length = 80GB }", "FT122", "80GB", "`16`"),
-        ('model { from = 3 }', "FT121", "3", "a string in quotes"),
+        ("model { from = 3 }", "FT121", "3", "a string in quotes"),
         ("precision { compute = 16 }", "FT121", "16", "`bf16`"),
         ("parallelism { sequence_parallel = 1 }", "FT121", "1", "`true` or `false`"),
         ('training { method = lora { targets = "q_proj" } }', "FT121", '"q_proj"', '["q_proj"]'),
@@ -102,7 +126,12 @@ def test_accepted(text: str, path: str, expected) -> None:
         ("training { attention = flash { x = 1 } }", "FT128", "flash { x = 1 }", "attention = flash"),
         ("parallelism { offload = cpu { } }", "FT128", "offload", "offload { … }"),
         ("training { method = { rank = 16 } }", "FT129", "{ rank = 16 }", "method = "),
-        ("training { activation_checkpointing { every = 1 } }", "FT129", "activation_checkpointing { every = 1 }", "full"),
+        (
+            "training { activation_checkpointing { every = 1 } }",
+            "FT129",
+            "activation_checkpointing { every = 1 }",
+            "full",
+        ),
         ('name = "a/b"', "FT130", '"a/b"', "plain"),
         ('name = ""', "FT130", '""', "plain"),
         ('name = "-rf"', "FT130", '"-rf"', "plain"),
@@ -148,7 +177,9 @@ def test_a_fix_removes_its_finding(text: str, repaired: str) -> None:
     clean(fixed)
 
 
-@pytest.mark.parametrize("text", ['let b = "bf16"  precision { compute = b }', "hardware { gpu = if true then H100 else A100 }"])
+@pytest.mark.parametrize(
+    "text", ['let b = "bf16"  precision { compute = b }', "hardware { gpu = if true then H100 else A100 }"]
+)
 def test_no_fix_where_the_value_is_not_written_in_place(text: str) -> None:
     assert only(text).fix is None
 
@@ -160,7 +191,9 @@ def test_a_duplicate_points_at_both_places() -> None:
 
 
 def test_a_wrong_field_is_left_out_and_the_rest_is_kept() -> None:
-    document, findings = lowered("training { micro_batch_size = 0  global_batch_size = 64  method = lora { rank = 0  alpha = 32 } }")
+    document, findings = lowered(
+        "training { micro_batch_size = 0  global_batch_size = 64  method = lora { rank = 0  alpha = 32 } }"
+    )
     assert [finding.code for finding in findings] == ["FT123", "FT123"]
     assert document.spec.training.micro_batch_size is None
     assert document.spec.training.global_batch_size == 64
@@ -223,7 +256,7 @@ def test_annotations_that_the_language_has_no_values_for_are_our_fault() -> None
 
 
 def test_values_of_the_command_line_have_its_place() -> None:
-    document = clean("", "model.from=\"a\"")
+    document = clean("", 'model.from="a"')
     place = document.places["model.from"]
     assert place.path == COMMAND_LINE
     assert (place.key.column, place.value.column, place.value.end_column) == (7, 12, 15)
