@@ -49,6 +49,8 @@ def inexpressible(shape: ModelShape) -> Iterator[str]:
         yield "biases in " + " and ".join(name for name, has in linear_biases(shape).items() if has) + " only"
     if shape.word_embed_proj_dim not in (None, shape.hidden_size):
         yield "an embedding narrower than the hidden size"
+    if shape.mla is not None and shape.mla.q_lora_rank is None:
+        yield "latent attention without compressed queries, to which Megatron adds a norm"
     if shape.mla is None and shape.v_head_dim not in (None, shape.head_dim):
         yield "values narrower than keys"
     yield from dict.fromkeys(
