@@ -126,19 +126,22 @@ class Precision:
     master_parameters: Annotated[
         Literal["fp32", "none"] | None,
         Doc(
-            "A second, fp32 copy of the parameters in the optimizer. Default: fp32 for 16-bit parameters under deepspeed and megatron, else none."
+            "A second, fp32 copy of the parameters in the optimizer. "
+            "Default: fp32 for 16-bit parameters under deepspeed and megatron, else none."
         ),
     ] = None
     gradients: Annotated[
         Literal["fp32", "bf16", "fp16"] | None,
         Doc(
-            "Data type in which gradients are accumulated. Default: the parameters'; fp32 for bf16 under megatron, and under deepspeed without ZeRO."
+            "Data type in which gradients are accumulated. "
+            "Default: the parameters'; fp32 for bf16 under megatron, and under deepspeed without ZeRO."
         ),
     ] = None
     optimizer_states: Annotated[
         Literal["fp32", "bf16", "int8"] | None,
         Doc(
-            "Data type of the optimizer's moments. Default: that of the parameters which the optimizer holds; adamw_8bit: int8."
+            "Data type of the optimizer's moments. "
+            "Default: that of the parameters which the optimizer holds; adamw_8bit: int8."
         ),
     ] = None
 
@@ -186,7 +189,8 @@ class Training:
         int | Auto | None,
         COUNT,
         Doc(
-            "Samples in one forward pass of one data-parallel rank. Default: what the other two batch fields give, else 1."
+            "Samples in one forward pass of one data-parallel rank. "
+            "Default: what the other two batch fields give, else 1."
         ),
     ] = None
     global_batch_size: Annotated[

@@ -18,7 +18,8 @@ class OptimizerChoice:
         float | None,
         NON_NEGATIVE,
         Doc(
-            "Share of a weight that is taken off at each step, times the learning rate. Default 0.01 (adamw, lion), else 0."
+            "Share of a weight that is taken off at each step, times the learning rate. "
+            "Default 0.01 (adamw, lion), else 0."
         ),
     ] = None
     beta1: Annotated[float | None, FRACTION, Doc("Decay of the first moment. Default 0.9.")] = None

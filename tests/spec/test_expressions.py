@@ -107,7 +107,8 @@ def test_a_let_comes_before_a_word_of_the_same_name() -> None:
 def test_references_to_fields() -> None:
     document = clean(
         "hardware { nodes = 4  gpus_per_node = 8 }\n"
-        "training { optimizer = adamw { learning_rate = 1e-5 }  global_batch_size = parallelism.data * 4  method = lora { rank = 8 }\n"
+        "training { optimizer = adamw { learning_rate = 1e-5 }  method = lora { rank = 8 }\n"
+        "  global_batch_size = parallelism.data * 4\n"
         "  learning_rate_scheduler = cosine { minimum_learning_rate = training.optimizer.learning_rate / 10 } }\n"
         "parallelism { data = hardware.gpus / parallelism.tensor  tensor = 8\n"
         "  zero_stage = if training.method == lora and training.optimizer.kind == adamw then 1 else 0 }"
