@@ -86,7 +86,8 @@ def read_bad_text(text: str, position: int, line: int, column: int) -> BadText:
 
 
 def _string(rest: str, line: int, column: int) -> BadText:
-    # A comment or a bracket at the end of the line is hardly part of the string.
+    # Closing brackets at the end of the line are hardly part of the string.
+    rest = rest.rstrip(" \t)]}") if rest.strip('" \t)]}') else rest
     span = Span(line, column, line, column + len(rest))
     finding = STRING_NOT_CLOSED.finding(
         'this string has no closing `"` on its line', span, 'close it with `"`; a line break inside is written `\\n`'

@@ -74,7 +74,9 @@ class Driver:
         return "_statement" in self.table.states[state]
 
     def unwind(self) -> None:
-        """Drop the statement that is half read, so that the next one can begin."""
+        """Drop the statement that is half read, so that the next one can begin; a whole one is kept."""
+        while self.accepts("NAME") and (action := self.action("NAME")) is not None and action < 0:
+            self.reduce(-1 - action)
         keep = next(index for index in range(len(self.states) - 1, -1, -1) if self.in_body(self.states[index]))
         del self.states[keep + 1 :], self.values[keep:], self.heights[keep:]
 

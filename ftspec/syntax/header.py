@@ -19,9 +19,11 @@ class Header(NamedTuple):
     finding: Finding | None
 
 
-def check_header(tokens: list[Token]) -> Header:
-    """Look at the first tokens of a text; a wrong header is taken off."""
+def check_header(tokens: list[Token], found: bool) -> Header:
+    """Look at the first tokens of a text; a wrong header is taken off. `found`: something is wrong with the text."""
     first = tokens[0]
+    if first.kind == END and found:
+        return Header([], None)
     if first.kind == END:
         help = "begin with `ft 1`; `ftspec init` writes a first spec"
         return Header([], EMPTY.finding("there is nothing in this text", START, help))

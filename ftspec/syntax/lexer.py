@@ -17,23 +17,24 @@ _FOREIGN_WORDS = {"True": "true", "False": "false", "TRUE": "true", "FALSE": "fa
 class Tokens(NamedTuple):
     """The tokens of a text, the last of kind `END`, and what is wrong with them.
 
-    `tokens` is empty where the text cannot be read on; `guessed` says that some stand for text that
-    nobody can understand.
+    `guessed` says that some stand for text that nobody can understand, `stopped` that the text is not
+    read to its end.
     """
 
     tokens: list[Token]
     findings: list[Finding]
     guessed: bool
+    stopped: bool
 
 
 def tokenize(text: str, table: ParseTable) -> Tokens:
     """The tokens of a text. Reading stops at nesting beyond `MAXIMUM_DEPTH` and after `MAXIMUM_FINDINGS`."""
     tokens: list[Token] = []
     findings: list[Finding] = []
-    guessed = False
+    guessed = stopped = False
     line, line_start, position, depth = 1, 0, 0, 0
     match, ignored, keywords = table.lexer.match, table.ignored, table.keywords
-    while position < len(text):
+    while position < len(text) and not stopped:
         start, column = position, position - line_start + 1
         found = match(text, position)
         if found is None:
@@ -42,8 +43,7 @@ def tokenize(text: str, table: ParseTable) -> Tokens:
             guessed = guessed or bad.guess
             findings.append(bad.finding)
             _stand_in(bad, Span(line, column, line, column + bad.length), tokens)
-            if bad.stop or len(findings) >= MAXIMUM_FINDINGS:
-                return Tokens([], findings, True)
+            stopped = bad.stop or len(findings) >= MAXIMUM_FINDINGS
             continue
         position = found.end()
         kind, word = found.lastgroup or "", found.group()
@@ -57,7 +57,8 @@ def tokenize(text: str, table: ParseTable) -> Tokens:
         if kind in _BRACKETS:
             depth = max(0, depth + _BRACKETS[kind])
             if depth > MAXIMUM_DEPTH:
-                return Tokens([], [*findings, too_deep(token.span)], True)
+                findings.append(too_deep(token.span))
+                stopped = True
         elif kind == "NAME":
             token = _word(token, keywords, findings)
         elif kind == "STRING":
@@ -65,7 +66,7 @@ def tokenize(text: str, table: ParseTable) -> Tokens:
         tokens.append(token)
     last = tokens[-1].span if tokens else START
     tokens.append(Token(END, "", Span(last.end_line, last.end_column, last.end_line, last.end_column)))
-    return Tokens(tokens, findings[:MAXIMUM_FINDINGS], guessed)
+    return Tokens(tokens, findings[:MAXIMUM_FINDINGS], guessed, stopped)
 
 
 def _stand_in(bad: BadText, span: Span, tokens: list[Token]) -> None:

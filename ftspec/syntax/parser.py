@@ -24,14 +24,12 @@ def parse_partial(text: str) -> tuple[SpecTree | None, list[Finding]]:
     """As `parse`, but with the tree of whatever could be understood; see `SpecTree.complete`."""
     table = load_table()
     lexed = tokenize(text, table)
-    if not lexed.tokens:
-        return None, lexed.findings
-    if len(lexed.tokens) == 1 and lexed.findings:
-        return None, lexed.findings
-    header = check_header(lexed.tokens)
-    if not header.tokens:
-        return None, [header.finding] if header.finding else []
+    header = check_header(lexed.tokens, bool(lexed.findings))
     findings = [header.finding, *lexed.findings] if header.finding else lexed.findings
+    if not header.tokens:
+        return None, findings[:1]
+    if lexed.stopped:
+        return None, findings[:2] if header.finding else findings
     tree = _strict(header.tokens, table)
     if tree:
         return tree._replace(complete=not lexed.guessed), findings

@@ -23,6 +23,7 @@ STANDARD_INPUT = "-"
 """The path that means standard input."""
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_NOT_TEXT_HELP = "name a spec; a text in UTF-16 must be saved as UTF-8"
 
 
 def read_source(path: str | os.PathLike[str]) -> tuple[str | None, list[Finding]]:
@@ -49,7 +50,7 @@ def decode(data: bytes) -> tuple[str | None, list[Finding]]:
         return None, [NOT_UTF8.finding("this file is in UTF-16", START, "save it as UTF-8")]
     zero = data.find(b"\0")
     if zero >= 0:
-        return None, [BINARY.finding(f"this file is not text: byte {zero + 1:,} is NUL", START, "name a spec")]
+        return None, [BINARY.finding(f"this file is not text: byte {zero + 1:,} is NUL", START, _NOT_TEXT_HELP)]
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:

@@ -86,7 +86,7 @@ class Recovery:
         if (
             opening
             and CLOSING[opening.kind][0] in kinds
-            and (token.kind == END or closes or self._new_line_out(opening, token))
+            and (token.kind == END or closes or self._ends_before(opening, token))
         ):
             outer = closes and any(each.kind == OPENING[token.kind] for each in self._open())
             if not closes or outer:
@@ -120,8 +120,20 @@ class Recovery:
         same_line = before.span.end_line == token.span.line
         if token.text == "==" and "EQUAL" in kinds:
             self._mend("a value is given with `=`", token.span, "=", Token("EQUAL", "=", token.span), 1)
-        elif token.kind == "EQUAL" and "COMPARATOR" in kinds and "EQUAL" not in kinds:
+        elif token.kind == "EQUAL" and "COMPARATOR" in kinds and self._two_before() != "EQUAL":
             self._mend("values are compared with `==`", token.span, "==", Token("COMPARATOR", "==", token.span), 1)
+        elif token.kind == "NAME" and kinds == {"STRING"} and self._after() != "DOT":
+            text = f'"{token.text}"'
+            self._mend(
+                f"what follows {found(before)} stands in double quotes",
+                token.span,
+                text,
+                Token("STRING", token.text, token.span),
+                1,
+            )
+        elif token.kind == "STRING" and kinds == {"NAME"} and token.text.isidentifier():
+            name = Token("NAME", token.text, token.span)
+            self._mend(f"a name stands without quotes after {found(before)}", token.span, token.text, name, 1)
         elif "EQUAL" in kinds and same_line and token.kind in _VALUES and self._after() != "EQUAL":
             span = self._behind()
             self._mend(
@@ -189,8 +201,12 @@ class Recovery:
             return True
         if kind not in ("NAME", "STRING"):
             return False
-        wants_value = before is not None and before.kind in _WANTS_VALUE
+        wants_value = before is not None and before.kind in (*_WANTS_VALUE, *_STATEMENTS)
         return self._after() == "EQUAL" or (self._after() == "LBRACE" and not wants_value)
+
+    def _two_before(self) -> str:
+        """The kind of the token before the last."""
+        return self.tokens[self.index - 2].kind if self.index >= 2 else ""
 
     def _after(self) -> str:
         """The kind of the token after the one that is looked at."""
@@ -204,8 +220,13 @@ class Recovery:
     def _innermost(self) -> Token | None:
         return next(iter(reversed(self._open())), None)
 
-    def _new_line_out(self, opening: Token, token: Token) -> bool:
-        """Whether a statement begins a line, at or left of where the line of an opening bracket begins."""
+    def _ends_before(self, opening: Token, token: Token) -> bool:
+        """Whether a bracket must have ended before a token.
+
+        That is a statement in a list, or one at the begin of a line, at or left of where the line of `{` begins.
+        """
+        if opening.kind != "LBRACE":
+            return self._begins_statement()
         before = self.before
         if token.kind not in _STATEMENTS or before is None or before.span.end_line == token.span.line:
             return False

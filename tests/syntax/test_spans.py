@@ -37,7 +37,8 @@ def test_every_node_is_cut_out_by_its_span() -> None:
     wanted = [
         '"ünï"', "2 * (a + 4Ki)", "(a + 4Ki)", "4Ki", "{ bandwidth = 50GB/s }", "50GB/s", "bandwidth",
         '[1, "two",\n          three.four]', "three.four", "not a < -1", "-1", '"why"', 'assert not a < -1, "why"',
-        "if a then f(b, 1) else lora { r = 2 }", "f(b, 1)", "lora { r = 2 }", "y = if a then f(b, 1) else lora { r = 2 }",
+        "if a then f(b, 1) else lora { r = 2 }", "f(b, 1)", "lora { r = 2 }",
+        "y = if a then f(b, 1) else lora { r = 2 }",
         "network = { bandwidth = 50GB/s }", 'import "x.ft"', "let l = true", "target t { }",
     ]  # fmt: skip
     text = TEXT + 'import "x.ft" let l = true target t { }'
@@ -54,7 +55,7 @@ def test_children_lie_within_their_parents() -> None:
 
 
 def test_columns_count_characters_and_line_ends_do_not_matter() -> None:
-    first = tree_of("ft 1\r\n  a = \"🙂é\" b = 1\r\nc { d = 2 }\r\n")
+    first = tree_of('ft 1\r\n  a = "🙂é" b = 1\r\nc { d = 2 }\r\n')
     a, b, block = first.statements
     assert isinstance(a, Assignment)
     assert isinstance(b, Assignment)

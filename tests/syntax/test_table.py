@@ -39,7 +39,10 @@ def test_the_table_is_the_same_whatever_the_hash_seed() -> None:
     program = "from tests.syntax.test_table import *; sys.stdout.write(render(table_data(GRAMMAR)))"
     made = {
         subprocess.run(
-            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}, capture_output=True, check=True
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }
@@ -48,16 +51,59 @@ def test_the_table_is_the_same_whatever_the_hash_seed() -> None:
 
 def test_a_text_is_read_without_lark() -> None:
     program = "import sys, ftspec.syntax.parser as p; p.parse('ft 1 a = [1'); sys.exit('lark' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": ":".join(sys.path)}, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": ":".join(sys.path)}, check=False).returncode
+        == 0
+    )
 
 
-@pytest.mark.parametrize("text", [*(f"ft 1 {text}" for text in STATEMENTS), *(f"ft 1 x = {text}" for text in EXPRESSIONS)])
+@pytest.mark.parametrize(
+    "text", [*(f"ft 1 {text}" for text in STATEMENTS), *(f"ft 1 x = {text}" for text in EXPRESSIONS)]
+)
 def test_lark_reads_every_construct_too(text: str) -> None:
     assert lark_reads(text)
 
 
-WORDS = ["a", "b", "1", "4Ki", '"s"', "=", "==", "<", "{", "}", "[", "]", "(", ")", ",", ".", "+", "-", "*", "not", "and", "if"]
-WORDS += ["then", "else", "true", "let", "target", "variant", "assert", "import", "a =", "a {", "= 1", "x = 1", "a { }", "[1, 2]"]
+WORDS = [
+    "a",
+    "b",
+    "1",
+    "4Ki",
+    '"s"',
+    "=",
+    "==",
+    "<",
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    ",",
+    ".",
+    "+",
+    "-",
+    "*",
+    "not",
+    "and",
+    "if",
+]
+WORDS += [
+    "then",
+    "else",
+    "true",
+    "let",
+    "target",
+    "variant",
+    "assert",
+    "import",
+    "a =",
+    "a {",
+    "= 1",
+    "x = 1",
+    "a { }",
+    "[1, 2]",
+]
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12))
