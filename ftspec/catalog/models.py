@@ -37,7 +37,8 @@ class ModelRow:
 
 
 @cache
-def _family(name: str) -> dict[str, Any]:
+def family_rows(name: str) -> dict[str, Any]:
+    """The rows of one family as its data file has them, by id."""
     rows = json.loads((MODELS_FOLDER / f"{name}.json").read_bytes())["models"]
     return {row["id"]: row for row in rows}
 
@@ -56,7 +57,7 @@ def find_model(name: str) -> ModelRow | NoMatch:
     identifier = name if name in ids else find_model_id(name, tuple(ids))
     if isinstance(identifier, NoMatch):
         return identifier
-    row = _family(ids[identifier])[identifier]
+    row = family_rows(ids[identifier])[identifier]
     return ModelRow(
         **{key: value for key, value in row.items() if key != "shape"},
         family=ids[identifier],
