@@ -1,6 +1,7 @@
 """Activations: what the forward pass keeps for the backward pass."""
 
 from ftspec.memory.step.activations import is_gpt2
+from ftspec.memory.step.method import inputs_require_gradients
 from ftspec.memory.step.frame import Frame
 
 INDEX_BYTES = 8
@@ -47,24 +48,35 @@ def kept_below(frame: Frame, index: int, own: bool = False) -> int:
 
 
 def kept_in_forward(frame: Frame) -> int:
-    """Bytes kept when the forward pass of a micro-batch ends: of all micro-batches in flight, of the head, and the
-    copies of weights that autocast holds until it is left (torch/csrc/autocast: `clear_cache` on exit).
-    """
+    """Bytes kept when the forward pass of a micro-batch ends: of all micro-batches in flight, and of the head."""
     total = frame.in_flight * one_micro_batch(frame) + constants(frame, backward=False)
     if frame.head is not None:
         total += frame.head.kept
         if frame.setting.autocast:
             total += frame.point.tokens * frame.setting.shape.hidden_size * frame.setting.residual
-    if frame.plan.training.activation_checkpointing == "full" or frame.setting.adapter is not None:
-        total += 0 if frame.setting.adapter else sum(frame.layers[variant].casts for variant in frame.variants)
-    return total
+    return total + casts_in_forward(frame)
+
+
+def casts_in_forward(frame: Frame) -> int:
+    """Copies of weights that autocast remembers though checkpointing keeps none of them
+    (ATen/autocast_mode.cpp, `cached_cast`; the cache is cleared when autocast is left).
+    """
+    if frame.plan.training.activation_checkpointing != "full":
+        return 0
+    return sum(frame.layers[variant].casts for variant in frame.variants)
 
 
 def constants(frame: Frame, backward: bool) -> int:
-    """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers."""
+    """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers.
+
+    An embedding output that requires a gradient by itself is a leaf: with its gradient it outlives its step (seen in
+    traces of transformers' `enable_input_require_grads`).
+    """
     setting, point, training = frame.setting, frame.point, frame.plan.training
     shape = setting.shape
     total = INDEX_BYTES * (point.tokens + point.positions)
+    if inputs_require_gradients(frame.plan):
+        total += 2 * point.tokens * shape.hidden_size * setting.residual
     if not backward:
         total += INDEX_BYTES * point.tokens
     if shape.position == "rope":

@@ -4,7 +4,7 @@ loss; the loss, the layers from last to first, and the embedding run backward; t
 
 from collections.abc import Iterator
 
-from ftspec.memory.activations import constants, kept_below, kept_in_forward
+from ftspec.memory.activations import casts_in_forward, constants, kept_below, kept_in_forward
 from ftspec.memory.gradients import Gradients, gradients_of
 from ftspec.memory.logits import held_logits, loss_forward_logits
 from ftspec.memory.moment import Moment
@@ -36,9 +36,18 @@ def stage_moments(plan: Plan, stage: Stage, states: States) -> list[Moment]:
 
 
 def _forward(frame: Frame, gradients: Gradients) -> Iterator[Moment]:
-    """The end of the forward pass: everything that is kept, and on the last stage the logits."""
+    """The end of the forward pass, with everything that is kept and on the last stage the logits; and the last layer,
+    where tensors come and go.
+    """
     logits = loss_forward_logits(frame) if frame.head else 0
     yield Moment("forward", kept_in_forward(frame), logits, gradients=gradients.before)
+    if not frame.variants:
+        return
+    last = len(frame.variants) - 1
+    measured = frame.layers[frame.variants[last]]
+    activations = kept_below(frame, last) + constants(frame, backward=False) + measured.first + casts_in_forward(frame)
+    for alive in measured.part.forward:
+        yield _moment("forward", alive, frame.point, activations, held_logits(frame), gradients.before)
 
 
 def _moment(phase: str, alive: Alive, point: Point, activations: int, logits: int, gradients: int) -> Moment:
@@ -65,8 +74,13 @@ def _layers_backward(frame: Frame, gradients: Gradients) -> Iterator[Moment]:
     for index in _turning_points(frame):
         activations = fixed + kept_below(frame, index, own=True)
         made = gradients.after(index + 1)
-        for alive in frame.layers[frame.variants[index]].part.moments:
+        measured = frame.layers[frame.variants[index]]
+        for alive in measured.part.moments:
             yield _moment("layer_backward", alive, frame.point, activations, logits, made)
+        if frame.plan.training.activation_checkpointing != "none":
+            for alive in measured.part.forward:
+                moment = _moment("layer_recompute", alive, frame.point, activations, logits, made)
+                yield moment._replace(temporary=moment.temporary + measured.first)
 
 
 def _turning_points(frame: Frame) -> list[int]:

@@ -29,4 +29,10 @@ def state_bytes(plan: Plan, elements: int, tensors: int) -> int:
     if plan.precision.optimizer_states == "int8":
         return count * (elements + 4 * (-(-elements // BLOCK_8BIT)))
     counters = tensors * _STEP_COUNTER_BYTES if kind in ("adamw", "adam") and plan.training.stack in _TORCH_STACKS else 0
-    return count * elements * DTYPE_BYTES[plan.precision.optimizer_states] + counters
+    return count * elements * _state_width(plan) + counters
+
+
+def _state_width(plan: Plan) -> int:
+    """Moments are as wide as the plan says; those of adapters as wide as the adapters (`torch.zeros_like(p)`)."""
+    method = plan.training.method
+    return DTYPE_BYTES[method.adapter_dtype if method.kind in ("lora", "qlora") else plan.precision.optimizer_states]

@@ -4,7 +4,9 @@ from functools import cache
 from typing import NamedTuple
 
 from ftspec.memory.optimizers import state_bytes
-from ftspec.memory.shard import MEGATRON_STACKS, Shard, stage_shard
+from ftspec.memory.quantization import packed_bytes, packed_elements
+from ftspec.memory.shard import MEGATRON_STACKS, Shard
+from ftspec.memory.trained import frozen_elements, trained_shard
 from ftspec.plan.model import DTYPE_BYTES, Plan
 from ftspec.plan.stages import Stage
 
@@ -97,14 +99,30 @@ def held_elements(plan: Plan, shard: Shard, degrees: Degrees) -> Held:
     return Held(shard.elements, shard.elements, shard.elements)
 
 
+def _frozen_bytes(plan: Plan, stage: Stage, degrees: Degrees) -> int:
+    """Weights that are held and never updated: sharded where the stack shards parameters, packed under QLoRA."""
+    frozen = frozen_elements(plan, stage)
+    if not frozen.elements:
+        return 0
+    sharded = plan.training.stack == "fsdp2" or (plan.training.stack == "deepspeed" and plan.parallelism.zero_stage == 3)
+    elements = tensorwise_part(frozen, degrees) if sharded else frozen.elements
+    width = DTYPE_BYTES[plan.precision.parameters]
+    if plan.training.method.kind != "qlora":
+        return elements * width
+    packed = min(elements, packed_elements(plan, stage) // (max(1, degrees.dense) if sharded else 1))
+    return packed_bytes(packed, plan.training.method.double_quantization) + (elements - packed) * width
+
+
 def stage_states(plan: Plan, stage: Stage) -> States:
-    """The states of the stage's fullest rank when every parameter is trained."""
-    shard, precision = stage_shard(plan, stage), plan.precision
-    held = held_elements(plan, shard, replicas(plan))
-    tensors = len(shard.dense) + len(shard.expert)
+    """The states of the stage's fullest rank."""
+    shard, precision, method = trained_shard(plan, stage), plan.precision, plan.training.method
+    degrees = replicas(plan)
+    held, adapted = held_elements(plan, shard, degrees), method.kind in ("lora", "qlora")
+    width = DTYPE_BYTES[method.adapter_dtype if adapted else precision.parameters]
+    master = precision.master_parameters == "fp32" and width != 4
     return States(
-        parameters=held.parameters * DTYPE_BYTES[precision.parameters],
-        gradients=held.gradients * DTYPE_BYTES[precision.gradients],
-        master_parameters=held.updated * 4 if precision.master_parameters == "fp32" else 0,
-        optimizer_states=state_bytes(plan, held.updated, tensors),
+        parameters=held.parameters * width + _frozen_bytes(plan, stage, degrees),
+        gradients=held.gradients * (width if adapted else DTYPE_BYTES[precision.gradients]),
+        master_parameters=held.updated * 4 if master else 0,
+        optimizer_states=state_bytes(plan, held.updated, len(shard.dense) + len(shard.expert)),
     )

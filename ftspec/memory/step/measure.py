@@ -7,15 +7,16 @@ from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.huggingface import head, layer
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.setting import Setting, Variant
-from ftspec.memory.step.tape import Alive, Backward, Value
+from ftspec.memory.step.tape import Alive, Backward, Value, forward_moments
 
 
 class Part(NamedTuple):
-    """A layer or the head: what the forward pass keeps, the moments of its backward, its input, whether that input is
+    """A layer or the head: what the forward pass keeps, the moments of its forward and backward, its input, whether that input is
     itself kept, the bf16 copies of weights that autocast makes of it, and the elements of its largest product.
     """
 
     kept: Form
+    forward: tuple[Alive, ...]
     moments: tuple[Alive, ...]
     first: Form
     keeps_first: bool
@@ -28,7 +29,8 @@ def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool)
     keeps_first = first.storage in backward.savers
     moments = backward.run(last) if last.needs_gradient else ()
     copies = Form(sum(builder.products) * builder.compute) if builder.setting.autocast else ZERO
-    return Part(backward.kept.activations, moments, first.size, keeps_first, copies, backward.produced)
+    forward = forward_moments(builder.nodes, first)
+    return Part(backward.kept.activations, forward, moments, first.size, keeps_first, copies, backward.produced)
 
 
 @cache

@@ -46,15 +46,23 @@ def setting_of(plan: Plan) -> Setting:
     )
 
 
+def inputs_require_gradients(plan: Plan) -> bool:
+    """Whether the embedding's output requires a gradient though the embedding is frozen: checkpointing needs it, and
+    transformers sees to it (transformers/modeling_utils.py, `enable_input_require_grads`).
+    """
+    return plan.training.method.kind != "full" and plan.training.activation_checkpointing == "full"
+
+
 def layer_variant(plan: Plan, layer: int) -> Variant:
     """How layer `layer` (from 0) takes part in training."""
     method, experts = plan.training.method, has_experts(plan.model.shape, layer)
     if method.kind == "full":
         return Variant(True, True, experts)
+    below = inputs_require_gradients(plan)
     if method.kind != "partial":
-        return Variant(True, layer > 0, experts)
+        return Variant(True, below or layer > 0, experts)
     first = plan.model.shape.num_hidden_layers - method.last_layers
-    return Variant(layer >= first, method.embeddings or layer > first, experts)
+    return Variant(layer >= first, below or method.embeddings or layer > first, experts)
 
 
 def head_variant(plan: Plan) -> Variant:
@@ -62,7 +70,7 @@ def head_variant(plan: Plan) -> Variant:
     method = plan.training.method
     if method.kind == "full":
         return Variant()
-    below = method.kind != "partial" or method.last_layers > 0 or method.embeddings
+    below = method.kind != "partial" or method.last_layers > 0 or method.embeddings or inputs_require_gradients(plan)
     return Variant(method.kind == "partial" and method.head, below)
 
 

@@ -18,6 +18,8 @@ class Builder(Program):
         self.rows = Form(token=1)
         self.norm_rows = Form(shard=1) if setting.sequence_parallel else self.rows
         self.products: list[int] = []
+        """Elements of the trained matrices: those whose casts autocast remembers (ATen/autocast_mode.cpp,
+        `cached_cast`: leaves that require a gradient)."""
 
     def weight(self, elements: int) -> Value:
         """One of the model's own tensors."""
@@ -34,22 +36,15 @@ class Builder(Program):
 
     def linear(self, name: str, value: Value, inputs: int, outputs: int, bias: bool = False) -> Value:
         """A projection with its own weight, and its adapter if it has one."""
-        self.products.append(inputs * outputs)
-        matrix = self._matrix(inputs * outputs)
-        result = self.product(value, self.rows, matrix, outputs, self.weight(outputs) if bias else None)
+        if self.trained and self.setting.adapter is None:
+            self.products.append(inputs * outputs)
+        bias_value = self.weight(outputs) if bias else None
+        unpacked = Form(inputs * outputs * self.compute) if self.setting.quantized and name != "lm_head" else None
+        result = self.product(value, self.rows, self.weight(inputs * outputs), outputs, bias_value, unpacked)
         adapter = self.setting.adapter
         if adapter is None or not self.trained or name not in adapter.targets:
             return result
         return self._adapted(value, result, inputs, outputs)
-
-    def _matrix(self, elements: int) -> Value:
-        """The weight of a product; a 4-bit one is unpacked to a tensor that lives through the product alone
-        (bitsandbytes/autograd/_functions.py, `MatMul4Bit`: backward unpacks it again).
-        """
-        weight = self.weight(elements)
-        if self.setting.quantized:
-            weight.width = self.compute
-        return weight
 
     def _adapted(self, value: Value, result: Value, inputs: int, outputs: int) -> Value:
         """`lora.Linear.forward` (peft/tuners/lora/layer.py): `result + lora_B(lora_A(dropout(x))) * scaling`, in the

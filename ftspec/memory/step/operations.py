@@ -29,10 +29,9 @@ class Program:
         self.nodes: list[Node] = []
 
     def record(self, inputs: tuple[Value, ...], output: Value, saved: tuple[Value, ...], *steps: Step) -> Value:
-        """Add a node; one that needs no gradient leaves nothing behind."""
+        """Add a node; one that needs no gradient keeps nothing."""
         output.needs_gradient = any(value.needs_gradient for value in inputs)
-        if output.needs_gradient:
-            self.nodes.append(Node(inputs, output, saved, steps))
+        self.nodes.append(Node(inputs, output, saved if output.needs_gradient else (), steps))
         return output
 
     def cast(self, value: Value, width: int) -> Value:
@@ -51,8 +50,7 @@ class Program:
         self.record((value,), views[0], (), gradient(0))
         for view in views[1:]:
             view.needs_gradient = views[0].needs_gradient
-        if views[0].needs_gradient:
-            self.nodes[-1] = self.nodes[-1]._replace(others=views[1:])
+        self.nodes[-1] = self.nodes[-1]._replace(others=views[1:])
         return views
 
     def contiguous(self, value: Value) -> Value:
@@ -88,12 +86,20 @@ class Program:
         """An activation function in one kernel (silu, gelu, relu): its input is kept."""
         return self.record((value,), Value(value.elements, value.width), (value,), gradient(0))
 
-    def product(self, value: Value, rows: Form, weight: Value, outputs: int, bias: Value | None = None) -> Value:
-        """`mm` or `addmm`: the input is kept if the weight is trained, the weight if the input needs a gradient."""
-        matrix, operand = self.cast(weight, self.compute), self.cast(value, self.compute)
+    def product(
+        self, value: Value, rows: Form, weight: Value, outputs: int, bias: Value | None = None, unpacked: Form | None = None
+    ) -> Value:
+        """`mm` or `addmm`: the input is kept if the weight is trained, the weight if the input needs a gradient.
+
+        A 4-bit weight is `unpacked` for each product and not kept (bitsandbytes/autograd/_functions.py, `MatMul4Bit`).
+        """
+        operand = self.cast(value, self.compute)
+        matrix = weight if unpacked is not None else self.cast(weight, self.compute)
         saved = (*((operand,) if matrix.needs_gradient else ()), *((matrix,) if operand.needs_gradient else ()))
         inputs = (operand, matrix) if bias is None else (operand, matrix, self.cast(bias, self.compute))
         steps = (gradient(1), gradient(0), *(() if bias is None else (gradient(2),)))
+        if unpacked is not None:
+            steps = (Step("allocate", unpacked), *steps)
         return self.record(inputs, Value(rows * outputs, self.compute), saved, *steps)
 
     def broadcast_multiply(self, large: Value, small: Value) -> Value:

@@ -218,3 +218,26 @@ class Backward:
         self.memory.release(earlier)
         self.memory.release(gradient)
         self.pending[value] = total
+
+
+def forward_moments(nodes: Sequence[Node], first: Value) -> tuple[Alive, ...]:
+    """The highest moments of a forward pass over a tape, from `first` on (whose own bytes are the caller's): what is
+    kept stays, everything else lives until its last use.
+    """
+    kept = {value.storage for node in nodes for value in node.saved}
+    last_use = {value.storage: index for index, node in enumerate(nodes) for value in (*node.inputs, node.output)}
+    memory = Memory({"activation": ZERO, "logits": ZERO})
+    seen = {first.storage}
+    for index, node in enumerate(nodes):
+        made = [v.storage for v in (*node.saved, node.output) if v.storage.role in memory.saved]
+        for value in dict.fromkeys(v for v in made if v not in seen):
+            seen.add(value)
+            if value in kept:
+                memory.saved[value.role] = memory.saved[value.role] + value.size
+            else:
+                memory.temporary = memory.temporary + value.size
+        memory.note()
+        for value in dict.fromkeys(v.storage for v in (*node.inputs, node.output)):
+            if value in seen and value not in kept and last_use[value] == index and value is not first.storage:
+                memory.drop(value.size)
+    return highest(memory.moments)
