@@ -26,6 +26,9 @@ _SWITCH: Schema = {"type": "boolean"}
 _MODES = ("WARN", "IGNORE", "FAIL")
 _NUMBERS: Schema = {"type": "array", "items": {"type": "number"}}
 
+_RATES = ("cycle_max_lr", "cycle_min_lr", "lr_range_test_min_lr", "warmup_max_lr", "warmup_min_lr")
+"""Rates that may be one number, or one for each group of parameters."""
+
 OPTIONAL_TEXTS = (
     "expert_activation",
     "expert_pattern",
@@ -122,6 +125,8 @@ STATED: dict[str, Schema] = {
     "optimizer.type": _TEXT,
     "optimizer.legacy_fusion": _SWITCH,
     "scheduler.type": _TEXT,
+    **{f"optimizer.params.{name}": {"type": ["boolean", "null"]} for name in ("foreach", "fused")},
+    **{f"scheduler.params.{name}": {"anyOf": [{"type": "number"}, _NUMBERS]} for name in _RATES},
     "scheduler.params.total_num_steps": _WHOLE,
     "scheduler.params.warmup_num_steps": _WHOLE,
     "scheduler.params.warmup_type": {"enum": ["linear", "log"]},

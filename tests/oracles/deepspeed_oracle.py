@@ -2,12 +2,9 @@
 
 import copy
 import logging
-import os
 from typing import Any, NamedTuple
 
-os.environ["DS_ACCELERATOR"] = "cpu"
-
-import deepspeed.runtime.config as config
+from deepspeed.runtime import config
 from deepspeed.utils import logger
 
 logger.setLevel(logging.ERROR)

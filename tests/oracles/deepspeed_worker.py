@@ -35,7 +35,11 @@ def fixed_batches(shape: dict[str, Any], micro_batch_size: int, sequence_length:
 
 def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
     """Bytes of the tensors' storages, each counted once."""
-    return sum({each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors if each.numel()}.values())
+    return sum(
+        {
+            each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors if each.numel()
+        }.values()
+    )
 
 
 def held_bytes(engine: Any) -> dict[str, int]:
@@ -44,7 +48,9 @@ def held_bytes(engine: Any) -> dict[str, int]:
     sharded = hasattr(parameters[0], "ds_tensor")
     optimizer = engine.optimizer
     masters = optimizer.fp32_partitioned_groups_flat if sharded else optimizer.single_partition_of_fp32_groups
-    states = [value for state in optimizer.optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
+    states = [
+        value for state in optimizer.optimizer.state.values() for value in state.values() if torch.is_tensor(value)
+    ]
     return {
         "parameters": storage_bytes(each.ds_tensor if sharded else each for each in parameters),
         "gathered": storage_bytes(each.data for each in parameters) if sharded else 0,

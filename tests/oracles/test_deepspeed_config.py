@@ -32,7 +32,9 @@ OPTIMIZERS = ("adamw", "adam", "sgd", "adamw_8bit", "adafactor", "muon", "lion")
 
 def training(**fields: Any) -> Training:
     """A batch with all three numbers different."""
-    return Training(**{"micro_batch_size": 2, "gradient_accumulation_steps": 4, "steps": 1000, "method": Full(), **fields})
+    return Training(
+        **{"micro_batch_size": 2, "gradient_accumulation_steps": 4, "steps": 1000, "method": Full(), **fields}
+    )
 
 
 def emitted(plan: Plan) -> dict[str, Any]:
@@ -146,7 +148,8 @@ def test_schedules(kind: Any, warmup_steps: int) -> None:
 def test_activation_checkpointing(kind: Any, pipeline: int) -> None:
     checkpointing = Checkpointing(kind=kind, every=2)
     plan = plan_of(
-        training=training(activation_checkpointing=checkpointing), parallelism=Parallelism(pipeline=pipeline, zero_stage=1)
+        training=training(activation_checkpointing=checkpointing),
+        parallelism=Parallelism(pipeline=pipeline, zero_stage=1),
     )
     assert_read(plan)
     read = load(emitted(plan), batch_ranks(plan)).config

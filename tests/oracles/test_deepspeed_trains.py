@@ -1,19 +1,13 @@
-"""The emitted file, unchanged, trains a real model under real DeepSpeed, and the engine holds what the estimate says."""
+"""The emitted file trains a real model under real DeepSpeed, unchanged, and the engine holds what the estimate says."""
 
-import fcntl
-import importlib.metadata
 import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from ftspec.backends.deepspeed import BACKEND
 from ftspec.memory.estimate import estimate_memory
@@ -21,6 +15,7 @@ from ftspec.plan.model import Plan
 from ftspec.spec.model import Parallelism, Precision, Training
 from ftspec.spec.optimizers import OptimizerChoice
 from tests.backends.deepspeed.plans import cpu_plan, target_of
+from tests.oracles.deepspeed_extension import environment
 
 STEPS = 8
 PROCESSES = 2
@@ -73,43 +68,18 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
     (directory / "job.json").write_text(json.dumps(job))
     launch(directory)
     return {
-        name: [json.loads((directory / f"{name}.json.rank{rank}.json").read_text()) for rank in range(PROCESSES)] for name in PLANS
+        name: [json.loads((directory / f"{name}.json.rank{rank}.json").read_text()) for rank in range(PROCESSES)]
+        for name in PLANS
     }
 
 
 def launch(directory: Path) -> None:
-    """Build DeepSpeed's one CPU extension in one process, then start the workers."""
-    extensions = extensions_directory()
-    environment = {**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1", "TORCH_EXTENSIONS_DIR": str(extensions)}
-    build = "from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder; ShareMemCommBuilder().load(verbose=False)"
-    with alone_in(extensions):
-        subprocess.run([sys.executable, "-c", build], env=environment, check=True, capture_output=True, timeout=400)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={PROCESSES}", str(WORKER), str(directory)]
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=400)
+    """Start the workers."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={PROCESSES}"]
+    command += [str(WORKER), str(directory)]
+    variables = {**os.environ, **environment()}
+    done = subprocess.run(command, env=variables, check=False, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-4000:]
-
-
-def extensions_directory() -> Path:
-    """Where the extension is built: one place for each version, kept between runs as the build takes a minute."""
-    name = f"ftspec-extensions-{os.getuid()}-torch{torch.__version__}-deepspeed{deepspeed_version()}"
-    path = Path(tempfile.gettempdir()) / name
-    path.mkdir(exist_ok=True)
-    return path
-
-
-def deepspeed_version() -> str:
-    """The installed version, without importing the package here."""
-    return importlib.metadata.version("deepspeed")
-
-
-@contextmanager
-def alone_in(directory: Path) -> Iterator[None]:
-    """Hold the directory against other test runs, and clear what a killed build left, which would make ours wait for ever."""
-    with (directory / "ours").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        for stale in directory.glob("*/lock"):
-            stale.unlink()
-        yield
 
 
 @pytest.mark.parametrize("name", PLANS)

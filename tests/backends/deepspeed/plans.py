@@ -70,9 +70,13 @@ def cpu_plan(*, processes: int = 2, **blocks: Any) -> Plan:
     """A plan of the tiny model on CPU processes."""
     hardware = Hardware(gpu="H100-SXM5-80GB", nodes=1, gpus_per_node=processes)
     plan = plan_of(model=TINY, hardware=hardware, **blocks)
-    return replace(plan, hardware=replace(plan.hardware, gpu="CPU", accelerator=_CPU, usable_memory_bytes=_CPU.usable_memory_bytes))
+    return replace(
+        plan, hardware=replace(plan.hardware, gpu="CPU", accelerator=_CPU, usable_memory_bytes=_CPU.usable_memory_bytes)
+    )
 
 
-def target_of(raw: Mapping[str, Any] | None = None, places: Mapping[str, Place] | None = None, **options: Any) -> TargetOptions:
+def target_of(
+    raw: Mapping[str, Any] | None = None, places: Mapping[str, Place] | None = None, **options: Any
+) -> TargetOptions:
     """A `target deepspeed` block."""
     return TargetOptions(DeepSpeedOptions(**options), raw or {}, places or {}, START)
