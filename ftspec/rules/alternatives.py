@@ -93,7 +93,7 @@ def _with_layout(plan: Plan, tensor: int, pipeline: int, data: int) -> Plan:
         data=data,
         expert_tensor=min(plan.parallelism.expert_tensor, tensor),
         zero_stage=3 if sharded else 1 if has_feature(stack, "ZeRO stage 1") else 0,
-        sequence_parallel=tensor > 1 and has_feature(stack, "sequence parallelism in the tensor group"),
+        sequence_parallel=tensor > 1 and "megatron" in stack,
         distributed_optimizer=not sharded and has_feature(stack, "distributed optimizer"),
         schedule="1f1b",
     )

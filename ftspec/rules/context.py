@@ -119,3 +119,26 @@ def context_divides_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
             blamed(plan, _CONTEXT),
             f"write context = {either(nearest(within or works, context))}",
         )
+
+
+@plan_rule(
+    "FT219",
+    Severity.ERROR,
+    "AutoTP does not shard norms along the sequence",
+    "Sequence parallelism is a property of Megatron's layers. DeepSpeed's AutoTP cuts the matrices of a model and leaves"
+    " the activations between them whole (deepspeed/module_inject/auto_tp.py). With a pipeline the training script"
+    " builds the layers, and they may have it.",
+    bad=job(training="stack = deepspeed", parallelism="tensor = 2  sequence_parallel = true"),
+    good=job(training="stack = deepspeed", parallelism="tensor = 2"),
+)
+def autotp_keeps_norms_whole(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """sequence_parallel on DeepSpeed without a pipeline."""
+    layout = plan.parallelism
+    if plan.training.stack == "deepspeed" and layout.sequence_parallel and layout.tensor > 1 and layout.pipeline == 1:
+        path = "parallelism.sequence_parallel"
+        yield rule.finding(
+            "DeepSpeed's AutoTP has no sequence parallelism",
+            blamed(plan, path),
+            "write sequence_parallel = false, or stack = megatron",
+            replacing(plan, path, "false"),
+        )

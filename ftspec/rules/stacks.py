@@ -14,14 +14,11 @@ from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either
 
-_UNUSED = (1, False, 0, "none")
-"""Values of a plan field that ask for nothing: degree 1, off, stage 0, no offload."""
-
 
 class Feature(NamedTuple):
     """Something that some stacks have.
 
-    `when` lists the values of the plan field that use it; None: any but the idle ones.
+    `when` lists the values of the plan field that use it; None: a degree above 1, or true.
     """
 
     name: str
@@ -34,7 +31,9 @@ class Feature(NamedTuple):
     def used(self, plan: Plan) -> bool:
         """Whether the plan asks for it."""
         value = value_at(plan, self.path)
-        return value not in _UNUSED if self.when is None else value in self.when
+        if self.when is not None:
+            return value in self.when
+        return value if isinstance(value, bool) else value > 1
 
 
 @cache
