@@ -9,7 +9,7 @@ from typing import Any
 
 from ftspec.core.finding import Finding, Related
 from ftspec.core.source import Place, Span
-from ftspec.spec.evaluation_codes import DUPLICATE, MISPLACED
+from ftspec.spec.evaluation_codes import DUPLICATE, TAKEN_NAME
 from ftspec.syntax.tree import Assignment, Block, Expression, Let, Name, Statement, Tagged
 
 
@@ -71,14 +71,6 @@ class Collector:
                 self._block(body, statement)
             elif type(statement) is Let:
                 self._let(statement)
-            else:
-                self.findings.append(
-                    MISPLACED.finding(
-                        f"`{type(statement).__name__.lower()}` cannot stand inside a block",
-                        statement.span,
-                        "move it to the top of the file",
-                    )
-                )
 
     def assign(self, body: Body, key: Name, value: Expression, span: Span) -> None:
         """`key = value`; a value with a body is collected too, so that its keys have places."""
@@ -129,7 +121,7 @@ class Collector:
             self._duplicate(f"`let {let.name.text}`", let.name, older.key)
         elif let.name.text == "auto":
             self.findings.append(
-                MISPLACED.finding(
+                TAKEN_NAME.finding(
                     "`auto` is a value of the language and cannot be the name of a `let`",
                     let.name.span,
                     "choose another name",

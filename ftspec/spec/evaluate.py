@@ -17,8 +17,8 @@ from ftspec.spec.evaluation_codes import (
     BAD_OPERANDS,
     CYCLE,
     DIVISION_BY_ZERO,
-    MISPLACED,
     OUT_OF_BOUNDS,
+    TAKEN_NAME,
     TOO_DEEP,
     UNKNOWN_NAME,
     UNKNOWN_UNIT,
@@ -76,7 +76,7 @@ class Evaluation:
         for key, node in body.nodes.items():
             if key == "kind" and body.tag is not None:
                 message = f"`kind` is said twice: the word `{body.tag.text}` before `{{` is the kind"
-                self.report(MISPLACED, message, node.key.span, "leave `kind` out")
+                self.report(TAKEN_NAME, message, node.key.span, "leave `kind` out")
                 continue
             span = node.key.span if isinstance(node.expression, Body) else node.expression.span
             value = self.plain(self.value(node), span)

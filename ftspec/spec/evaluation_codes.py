@@ -92,12 +92,12 @@ TOO_DEEP = declare(
     job(*(f"let a{step} = a{step + 1} + 1" for step in range(150)), "let a150 = 1"),
     job("let a0 = 1", "let a1 = a0 + 1"),
 )
-MISPLACED = declare(
+TAKEN_NAME = declare(
     "FT110",
     Severity.ERROR,
-    "a statement where it cannot stand",
-    "`import` and `variant` stand at the top of a file; `target` and `assert` there or in a variant; a "
-    "word before `{ … }` already says the `kind`.",
+    "a name that is taken",
+    "The word before `{ … }` is the block's `kind`, so the block cannot say another. "
+    "`auto` is a value of the language, so no `let` can have that name.",
     job("training { optimizer = adamw { kind = sgd } }"),
     job("training { optimizer = adamw { beta1 = 0.9 } }"),
 )

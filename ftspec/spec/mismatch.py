@@ -43,14 +43,12 @@ def auto_not_allowed(site: Site, slot: Slot) -> Any:
 def not_a_block(site: Site, slot: Slot, value: dict[str, Any]) -> Any:
     """A block, tagged or not, for a field that takes none."""
     name, tag = slot.name, value.get("kind")
-    if not isinstance(tag, Word) or f"{slot.path}.kind" in site.places:
-        help = f"write `{name} = …`: {expected(slot.accepts)}"
-        return site.report(BLOCK_OR_VALUE, slot.path, f"`{name}` is a value, not a block", help, key=True)
-    if tag in slot.accepts.words:
+    tagged = isinstance(tag, Word) and f"{slot.path}.kind" not in site.places
+    if tagged and tag in slot.accepts.words:
         message = f"the word `{tag}` takes no settings here"
         return site.report(BLOCK_OR_VALUE, slot.path, message, f"write `{name} = {tag}`")
     help = f"write `{name} = …`: {expected(slot.accepts)}"
-    return site.report(BLOCK_OR_VALUE, slot.path, f"`{name}` is a value, not a block", help)
+    return site.report(BLOCK_OR_VALUE, slot.path, f"`{name}` is a value, not a block", help, key=not tagged)
 
 
 def missing_kind(site: Site, slot: Slot) -> Any:

@@ -2,10 +2,13 @@
 
 import pytest
 
-from ftspec.core.source import COMMAND_LINE
+from ftspec.core.source import COMMAND_LINE, Place
 from ftspec.core.units import Dimension, Quantity
+from ftspec.spec.body import Body, Collector
+from ftspec.spec.evaluate import Evaluation
 from ftspec.spec.kinds import AUTO
 from ftspec.spec.methods import Lora
+from ftspec.syntax.parser import parse
 from tests.spec.lowering import clean, lowered, only, pointed_at
 
 WHOLE = """name = "r1-70b-full"
@@ -73,6 +76,32 @@ def test_an_empty_text_is_an_empty_spec() -> None:
     document = clean("")
     assert document.spec.model.from_ is None
     assert document.places == {}
+
+
+def test_a_later_layer_merges_blocks_and_replaces_values() -> None:
+    places: dict[str, Place] = {}
+    root = Body("", places)
+    for layer, text in enumerate(
+        [
+            "training { seed = 1  steps = 2  optimizer = adamw { beta1 = 0.8 } }",
+            "training { seed = 3  optimizer = lion }  parallelism { tensor = 4 }",
+        ]
+    ):
+        tree, _ = parse(f"ft 1\n{text}")
+        assert tree is not None
+        collector = Collector(f"{layer}.ft", layer, {})
+        collector.collect(tree.statements, root)
+        assert collector.findings == []
+    values = Evaluation(root, {}, "").values(root)
+    assert values == {"training": {"seed": 3, "steps": 2, "optimizer": "lion"}, "parallelism": {"tensor": 4}}
+    assert {path: place.path for path, place in places.items()} == {
+        "training": "0.ft",
+        "training.seed": "1.ft",
+        "training.steps": "0.ft",
+        "training.optimizer": "1.ft",
+        "parallelism": "1.ft",
+        "parallelism.tensor": "1.ft",
+    }
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,8 @@ def test_accepted(text: str, path: str, expected) -> None:
         ("training { sequence_length = gpsu }", "FT101", "gpsu", "let gpsu"),
         ("let gpus = 8  training { global_batch_size = gpsu }", "FT101", "gpsu", "did you mean `gpus`?"),
         ("training { optimizer = adamw { kind = sgd } }", "FT110", "kind", "leave `kind` out"),
+        ("let auto = 3", "FT110", "auto", "another name"),
+        ("training { seed = lora { rank = 1 } }", "FT128", "lora { rank = 1 }", "a whole number"),
         ("training { seed = 1  seed = 2 }", "FT100", "seed", "keep one"),
         ("training { } training { }", "FT100", "training", "keep one"),
         ("let a = 1  let a = 2", "FT100", "a", "keep one"),
