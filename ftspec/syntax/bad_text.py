@@ -69,7 +69,7 @@ def read_bad_text(text: str, position: int, line: int, column: int) -> BadText:
     if character in _CLOSING_QUOTES:
         return _quotes(rest, line, column)
     if character == "/":
-        return _comment(rest, line, column)
+        return _slashes(rest, text[max(0, position - 80) : position], line, column)
     if character == ":" and rest[:2] != ":=":
         return _colon(rest, line, column)
     for mark, (kind, written) in _MARKS.items():
@@ -116,8 +116,12 @@ def _quotes(rest: str, line: int, column: int) -> BadText:
     return BadText(end + 1, "STRING", value, finding)
 
 
-def _comment(rest: str, line: int, column: int) -> BadText:
-    """`// …` or `/* … */`: only these are no operators."""
+def _slashes(rest: str, before: str, line: int, column: int) -> BadText:
+    """`// …` or `/* … */`, comments elsewhere, or the division of integers: a single `/` is an operator."""
+    if re.search(r"[\w)] *$", before) and re.match(r"// *[0-9(]", rest):
+        span = Span(line, column, line, column + 2)
+        finding = FOREIGN_MARK.finding("`//` is not in the language", span, "write `floor(a / b)`")
+        return BadText(2, "PRODUCT_OPERATOR", "/", finding, guess=True)
     end = rest.find("*/", 2) + 2 if rest[1] == "*" else len(rest)
     open_end = end == 1
     length = len(rest) if open_end else end

@@ -63,7 +63,8 @@ def _tolerant(
     from ftspec.syntax.recovery import Recovery
 
     mended, habits, unsure = mend(tokens)
-    recovery = Recovery(table, mended, [*findings, *habits])
+    recovery = Recovery(table, mended, findings)
+    recovery.findings += [finding for finding in habits if finding.span.line not in recovery.obscure]
     tree = recovery.run()
     found = sorted(recovery.findings, key=lambda finding: finding.span)[:MAXIMUM_FINDINGS]
     return tree and tree._replace(complete=tree.complete and not (guessed or unsure)), found

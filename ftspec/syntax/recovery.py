@@ -9,6 +9,7 @@ from ftspec.syntax.codes import (
     NO_VALUE,
     NOT_CLOSED,
     NOT_OPENED,
+    STRING_NOT_CLOSED,
     UNEXPECTED,
     WRONG_PLACE,
     too_deep,
@@ -38,7 +39,11 @@ _WANTS_VALUE = (
 
 
 class Recovery:
-    """A parse that goes on after mistakes. Every mistake ends with tokens passed or a bracket closed, so it ends."""
+    """A parse that goes on after mistakes. Every mistake ends with tokens passed or a bracket closed, so it ends.
+
+    A line with an open string is not understood from there on: what else seems wrong because of it is
+    left unsaid, and so is the balance of brackets, of which the string may have swallowed some.
+    """
 
     def __init__(self, table: ParseTable, tokens: list[Token], findings: list[Finding]) -> None:
         """`findings` is what is known of the text already; more is added to it."""
@@ -46,6 +51,7 @@ class Recovery:
         self.tokens = tokens
         self.index = 0
         self.findings = findings
+        self.obscure = {finding.span.line for finding in findings if finding.code == STRING_NOT_CLOSED.code}
         self.complete = True
         self.ended = False
 
@@ -73,10 +79,16 @@ class Recovery:
         """The token before the mistake."""
         return self.tokens[self.index - 1] if self.index else None
 
+    def _report(self, finding: Finding) -> None:
+        before = self.before
+        lines = {finding.span.line, before.span.line if before else 0}
+        if not (self.obscure & lines or (self.obscure and finding.code in (NOT_CLOSED.code, NOT_OPENED.code))):
+            self.findings.append(finding)
+
     def _mistake(self, token: Token) -> None:
         kinds = acceptable(self.driver)
         if not (self._unbalanced(token, kinds) or self._missing_mark(token, kinds) or self._wrong_place(token, kinds)):
-            self.findings.append(self._unexpected(token, kinds))
+            self._report(self._unexpected(token, kinds))
             self._go_on()
 
     def _unbalanced(self, token: Token, kinds: set[str]) -> bool:
@@ -93,7 +105,7 @@ class Recovery:
                 self._close(opening)
                 return True
         if closes and (opening is None or OPENING[token.kind] != opening.kind):
-            self.findings.append(
+            self._report(
                 NOT_OPENED.finding(f"nothing is open that `{token.text}` would close", token.span, "remove it")
             )
             del self.tokens[self.index]
@@ -107,7 +119,7 @@ class Recovery:
         at_end = self.tokens[self.index].kind == END
         if not (at_end and (self.ended or self._found_at_end())):
             forgotten = suspect(self.tokens) if at_end and kind == "RBRACE" else None
-            self.findings.append(_not_closed(forgotten or opening, span))
+            self._report(_not_closed(forgotten or opening, span))
         self.ended = at_end
         self.complete = False
         self.tokens.insert(self.index, Token(kind, mark, span))
@@ -148,13 +160,13 @@ class Recovery:
 
     def _mend(self, message: str, span: Span, text: str, token: Token, length: int) -> None:
         fix = Fix(f"write `{text.strip()}`", (Edit(span, text),))
-        self.findings.append(UNEXPECTED.finding(message, span, f"write `{text.strip()}`", fix))
+        self._report(UNEXPECTED.finding(message, span, f"write `{text.strip()}`", fix))
         self.tokens[self.index : self.index + length] = [token]
 
     def _wrong_place(self, token: Token, kinds: set[str]) -> bool:
         if token.kind not in _STATEMENTS or "RBRACE" not in kinds or "NAME" not in kinds:
             return False
-        self.findings.append(
+        self._report(
             WRONG_PLACE.finding(
                 f"`{token.text}` cannot stand in a block",
                 token.span,

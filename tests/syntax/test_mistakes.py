@@ -104,6 +104,8 @@ NOT_PLAIN = {
     "ft 1 a = 0x10": ("FT018", (1, 10, 1, 14), "`0x10` is not a number"),
     "ft 1 a = 1.2.3": ("FT018", (1, 10, 1, 15), "`1.2.3` is not a number"),
     "ft 1 hardware:\n  nodes: 8": ("FT020", (1, 14, 1, 15), "`:` at the end of a line does not begin a block"),
+    "ft 1 a { b = c // 8 }": ("FT020", (1, 16, 1, 18), "`//` is not in the language"),
+    "ft 1 a = 1 // one": ("FT020", (1, 12, 1, 14), "a comment begins with `#`, not with `//`"),
     "ft 1 a = 1 /* b": ("FT020", (1, 12, 1, 14), "a comment begins with `#`, not with `/*`"),
     "ft 1 a =": ("FT024", (1, 6, 1, 9), "`a` has no value"),
     "ft 1 a =\nb = 2": ("FT024", (1, 6, 1, 9), "`a` has no value"),

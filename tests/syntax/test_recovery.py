@@ -16,7 +16,7 @@ def places(findings: list[Finding]) -> list[tuple[str, int]]:
 def test_mistakes_in_several_blocks() -> None:
     tree, findings = parse_partial(
         """ft 1
-hardware { gpu = "H100  nodes = 4 }
+hardware { gpu = "H100"  nodes = 4 4 }
 precision { compute = = bf16 master_parameters = fp32 }
 training {
   method = lora { rank = }
@@ -27,7 +27,7 @@ assert parallelism.tensor = 8
 target deepspeed { }
 """
     )
-    assert places(findings) == [("FT015", 2), ("FT010", 3), ("FT024", 5), ("FT020", 6), ("FT012", 8), ("FT010", 9)]
+    assert places(findings) == [("FT010", 2), ("FT010", 3), ("FT024", 5), ("FT020", 6), ("FT012", 8), ("FT010", 9)]
     assert tree is not None
     assert not tree.complete
     assert "(target deepspeed)" in shape(tree)
@@ -69,6 +69,21 @@ def test_findings_are_in_the_order_of_the_text() -> None:
     _, findings = parse_partial("ft 1 a = 1 @ b = * c = 80 GB d = True e = ]")
     assert [finding.span for finding in findings] == sorted(finding.span for finding in findings)
     assert len(findings) >= 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a { b = "c d = 1 e { f = 2 } }\ng = 1',
+        'a {\n  b = c" { d = 1 }\n}\ne { f = 1 }',
+        'variant "v { a { b = 1 } }\nassert c == 1',
+        'a { b = ""c" d = 80 GB }',
+        'a { b = "c"d" e = f }',
+    ],
+)
+def test_an_open_string_hides_what_follows_from_it(text: str) -> None:
+    _, findings = parse_partial(f"ft 1\n{text}")
+    assert [finding.code for finding in findings] in (["FT015"], ["FT010", "FT015"])
 
 
 @pytest.mark.parametrize("text", ["a = = 1 ", "a = True ", "a = 'b' ", "@", "} ", "a = 80 GB ", "a = [1 2] ", '"\\q" '])
