@@ -13,6 +13,7 @@ from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
 from ftspec.core.suggest import nearest
 from ftspec.core.units import Quantity
+from ftspec.plan.fields import value_at
 from ftspec.plan.model import Plan
 from ftspec.rules.example import job
 
@@ -71,11 +72,13 @@ def raw_findings(plan: Plan, target: TargetOptions) -> list[Finding]:
     """What is wrong with the raw keys; nothing is read or imported where there are none."""
     if not target.raw:
         return []
+    contradictions = dict(_contradictions(plan, target))
     findings = list(_quantities(target.raw, target))
-    findings += [
-        finding for error in deepspeed_validator().iter_errors(target.raw) for finding in _explained(error, target)
-    ]
-    return findings + list(_contradictions(plan, target)) + list(_deprecated(target))
+    for error in deepspeed_validator().iter_errors(target.raw):
+        key = ".".join(part for part in error.absolute_path if isinstance(part, str))
+        if key not in contradictions:
+            findings += _explained(key, error, target)
+    return [*findings, *contradictions.values(), *_deprecated(target)]
 
 
 def _quantities(values: Mapping[str, Any], target: TargetOptions) -> Iterator[Finding]:
@@ -85,43 +88,44 @@ def _quantities(values: Mapping[str, Any], target: TargetOptions) -> Iterator[Fi
             yield WRONG_VALUE.finding(message, target.where(f"raw.{key}"), f"write the plain number, {value.number}")
 
 
-def _explained(error: Any, target: TargetOptions) -> Iterator[Finding]:
+def _explained(key: str, error: Any, target: TargetOptions) -> Iterator[Finding]:
     """The findings for one error of jsonschema."""
-    path = tuple(error.absolute_path)
-    key = ".".join(str(part) for part in path if isinstance(part, str))
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         for name in sorted(set(error.instance) - set(known)):
-            yield _unknown(f"{key}.{name}" if key else name, name, known, target)
+            yield _unknown(key, name, known, target)
     elif not isinstance(error.instance, Quantity):
         wanted = _wanted(error.schema)
         message = f"{key} = {_shown(error.instance)} is not what DeepSpeed takes there"
-        yield WRONG_VALUE.finding(message, _value_span(key, target), f"write {wanted}" if wanted else None)
+        place = target.places.get(f"raw.{key}")
+        span = target.where(f"raw.{key}") if place is None else place.value
+        yield WRONG_VALUE.finding(message, span, f"write {wanted}" if wanted else None)
 
 
-def _value_span(key: str, target: TargetOptions) -> Any:
-    place = target.places.get(f"raw.{key}")
-    return target.where(f"raw.{key}") if place is None else place.value
-
-
-def _unknown(key: str, name: str, known: Mapping[str, Any], target: TargetOptions) -> Finding:
+def _unknown(section: str, name: str, known: Mapping[str, Any], target: TargetOptions) -> Finding:
+    key = f"{section}.{name}" if section else name
     span = target.where(f"raw.{key}")
     removed = deepspeed_schema()["x-removed"].get(key)
     if removed is not None:
-        return REMOVED_KEY.finding(
-            f"DeepSpeed has removed {key}: {removed.partition(' See ')[0].strip()}", span, f"leave {name} out"
-        )
-    place = f"in {key.rpartition('.')[0]}" if "." in key else "at the top level"
+        message = f"DeepSpeed has removed {key}: {removed.partition(' See ')[0].strip()}"
+        return REMOVED_KEY.finding(message, span, f"leave {name} out")
+    message = f"DeepSpeed has no key {name} {f'in {section}' if section else 'at the top level'}"
+    if name == "kind" and f"raw.{key}" not in target.places:
+        return UNKNOWN_KEY.finding(message, span, f"write {section} {{ … }} without a word before the braces")
     near = nearest(name, known)
-    elsewhere = None if near else _found_elsewhere(name)
-    help = f"write {near}" if near else f"it belongs in {elsewhere}" if elsewhere else None
-    return UNKNOWN_KEY.finding(f"DeepSpeed has no key {name} {place}", span, help)
+    homes = [] if near else sorted(_homes(name, deepspeed_schema(), ""), key=lambda home: not home.startswith(section))
+    return UNKNOWN_KEY.finding(
+        message, span, f"write {near}" if near else f"it belongs in {homes[0]}" if homes else None
+    )
 
 
-def _found_elsewhere(name: str) -> str | None:
-    """The section that has a key of this name."""
-    sections = deepspeed_schema()["properties"].items()
-    return next((section for section, schema in sections if name in schema.get("properties", {})), None)
+def _homes(name: str, schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    """The sections that have a key of this name."""
+    for section, inner in schema.get("properties", {}).items():
+        home = f"{path}.{section}" if path else section
+        if name in inner.get("properties", {}):
+            yield home
+        yield from _homes(name, inner, home)
 
 
 def _shown(value: Any) -> str:
@@ -158,20 +162,24 @@ def _wanted(schema: Mapping[str, Any]) -> str:
     return " or ".join(words) + limit
 
 
-def _contradictions(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    emitted = flattened({setting.key: setting.value for setting in plan_settings(plan, target.options)})
+def _contradictions(plan: Plan, target: TargetOptions) -> Iterator[tuple[str, Finding]]:
+    """Raw keys that say something else than the plan, each with its finding."""
+    emitted = {setting.key: setting.value for setting in plan_settings(plan, target.options)}
     for key, value in flattened(target.raw).items():
         owner = owners().get(key)
-        if (
-            owner is None
-            or (key in emitted and emitted[key] == value)
-            or (key not in emitted and value in (False, "none"))
-        ):
+        if owner is None or _agrees(plan, key, value, owner, emitted):
             continue
         field = spec_path(owner)
         here = f", and the plan has {_shown(emitted[key])}" if key in emitted else ""
         message = f"{key} = {_shown(value)} is decided by {field}{here}"
-        yield CONTRADICTION.finding(message, target.where(f"raw.{key}"), f"leave it out of raw and write {field}")
+        yield key, CONTRADICTION.finding(message, target.where(f"raw.{key}"), f"leave it out of raw and write {field}")
+
+
+def _agrees(plan: Plan, key: str, value: Any, owner: str, emitted: Mapping[str, Any]) -> bool:
+    """Whether a raw key says what the file says anyway, or, where the file has no such key, what the plan says."""
+    if key in emitted:
+        return bool(emitted[key] == value)
+    return value in (False, "none") or bool(value == value_at(plan, owner))
 
 
 def _deprecated(target: TargetOptions) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ def zero_settings(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:
 
 
 def _reduce_scatter(plan: Plan) -> Setting:
-    """Muon at stage 3 needs whole gradients (deepspeed/runtime/zero/stage3.py, `DeepSpeedZeroOptimizer_Stage3.__init__`)."""
+    """Muon at stage 3 needs whole gradients (deepspeed/runtime/zero/stage3.py, `__init__`)."""
     key = f"{_ZERO}.reduce_scatter"
     if plan.training.optimizer.kind == "muon" and plan.parallelism.zero_stage == 3:
         return constant(key, False, "Muon at stage 3 refuses reduce-scatter")

@@ -50,8 +50,8 @@ def gradient_type_is_taken(rule: Rule, plan: Plan, target: TargetOptions) -> Ite
     "FT512",
     Severity.ERROR,
     "16-bit master parameters on the host need DeepSpeed's Adam",
-    "`bf16_master_weights_and_grads` and `fp16_master_weights_and_grads` with an offloaded optimizer are refused unless "
-    "it is DeepSpeedCPUAdam (deepspeed/runtime/base_optimizer.py, `_configure_master_weights`).",
+    "`bf16_master_weights_and_grads` and `fp16_master_weights_and_grads` with an offloaded optimizer are refused "
+    "unless it is DeepSpeedCPUAdam (deepspeed/runtime/base_optimizer.py, `_configure_master_weights`).",
     bad=job(
         precision="compute = fp16  master_parameters = none",
         training="optimizer = lion",
