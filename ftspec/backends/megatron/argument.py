@@ -47,8 +47,13 @@ def arguments_yaml(arguments: Iterable[Argument]) -> str:
 
 
 def shell_lines(arguments: Iterable[Argument], indent: str) -> str:
-    """One line a flag, quoted for bash."""
-    return "".join(f"{indent}{shlex.join(tokens(argument))}\n" for argument in arguments)
+    """One line a flag, quoted for bash; commas too, which shellcheck takes for a mistake in an array."""
+    return "".join(f"{indent}{' '.join(map(_shell, tokens(argument)))}\n" for argument in arguments)
+
+
+def _shell(token: str) -> str:
+    quoted = shlex.quote(token)
+    return f"'{token}'" if quoted == token and "," in token else quoted
 
 
 def _text(value: Scalar) -> str:

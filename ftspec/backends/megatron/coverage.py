@@ -12,7 +12,8 @@ MAPPED: Mapping[str, str] = {
     "model.shape": (
         "num-layers, hidden-size, ffn-hidden-size, num-attention-heads, group-query-attention, num-query-groups, "
         "kv-channels, qk-layernorm, softmax-type, attention-output-gate, max-position-embeddings, "
-        "position-embedding-type, normalization, swiglu, untie-embeddings-and-output-weights, disable-bias-linear, "
+        "position-embedding-type, normalization, swiglu, squared-relu, window-size, window-attn-skip-freq, "
+        "untie-embeddings-and-output-weights, disable-bias-linear, "
         "add-qkv-bias, vocab-size, padded-vocab-size, multi-latent-attention, q-lora-rank, kv-lora-rank, qk-head-dim, "
         "qk-pos-emb-head-dim, v-head-dim, num-experts, moe-router-topk, moe-ffn-hidden-size, moe-layer-freq, "
         "moe-shared-expert-intermediate-size, moe-shared-expert-gate, moe-latent-size"

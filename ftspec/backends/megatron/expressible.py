@@ -21,7 +21,7 @@ CARRIED = frozenset({
     "attention_sinks", "attention_gate", "v_head_dim", "hidden_act", "layer_types", "single_purpose_layers",
 })  # fmt: skip
 """Fields of a shape that arguments carry or that are judged below; any other must have its default."""
-_CARRIED_EXPERTS = frozenset({
+CARRIED_EXPERTS = frozenset({
     "num_experts", "num_experts_per_tok", "moe_intermediate_size", "num_shared_experts", "shared_intermediate_size",
     "first_k_dense_replace", "router_bias", "moe_layer_step", "dense_layers", "expert_bias", "shared_expert_gate",
     "latent_size",
@@ -58,7 +58,7 @@ def inexpressible(shape: ModelShape) -> Iterator[str]:
     )
     yield from _other_reasons(shape, CARRIED)
     if shape.moe is not None:
-        yield from _other_reasons(shape.moe, _CARRIED_EXPERTS)
+        yield from _other_reasons(shape.moe, CARRIED_EXPERTS)
 
 
 def _norm_reasons(shape: ModelShape) -> Iterator[str]:

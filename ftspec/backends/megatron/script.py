@@ -14,10 +14,11 @@ _HEAD = """\
 # after the arguments below, for example: ./train.sh --data-path /data/tokens --save /checkpoints
 #   MEGATRON_SCRIPT  the training script          NNODES, NPROC_PER_NODE  the GPUs
 #   MASTER_ADDR      the first node (needed on several nodes)   MASTER_PORT, RDZV_ID, RDZV_BACKEND
+# shellcheck disable=SC2016  # what stands in single quotes is meant as it stands
 set -euo pipefail
 """
 _LAUNCH = """\
-if [[ $((NNODES * NPROC_PER_NODE)) -ne {world_size} ]]; then
+if ! [[ "$NNODES$NPROC_PER_NODE" =~ ^[0-9]+$ && $((NNODES * NPROC_PER_NODE)) -eq {world_size} ]]; then
   echo "train.sh: these arguments are for {world_size} GPUs, not $NNODES nodes of $NPROC_PER_NODE; compile again" >&2
   exit 2
 fi
