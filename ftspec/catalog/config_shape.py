@@ -158,8 +158,8 @@ def _general_config(config: Mapping[str, Any]) -> dict[str, Any] | ConfigProblem
         return ConfigProblem(why, "state the shape in the spec: model { num_hidden_layers = … moe { … } }")
     missing = [name for name in _ESSENTIAL if filled.get(name) is None]
     if missing:
-        kind = config.get("model_type")
-        known = f'its model_type "{kind}" is not one that ftspec knows' if kind else "it has no model_type"
+        name = config.get("model_type")
+        known = f'its model_type "{name}" is not one that ftspec knows' if name else "it has no model_type"
         return ConfigProblem(f"lacks {', '.join(missing)}, and {known}", "give them, or state the shape in the spec")
     return filled
 

@@ -76,17 +76,26 @@ def _llama4(values: Values, config: Config) -> ConfigProblem | None:
     return None
 
 
+def _gemma4_full_layers(config: Config) -> tuple[int, int | None]:
+    """Width of a head and number of key heads of the full-attention layers: for all, or as saved, layer by layer."""
+    saved = config.get("per_layer_config")
+    if isinstance(saved, Mapping) and saved:
+        layer: Mapping[str, Any] = next(iter(saved.values()))
+        return layer.get("head_dim", config["head_dim"]), layer.get("num_key_value_heads")
+    return config["global_head_dim"], config["num_global_key_value_heads"]
+
+
 def _gemma4(values: Values, config: Config) -> ConfigProblem | None:
     if config["num_kv_shared_layers"]:
         return ConfigProblem("has layers that share keys and values, which ftspec cannot express", _NOT_EXPRESSED)
-    same, heads = config["attention_k_eq_v"], config["global_head_dim"]
-    groups = config["num_global_key_value_heads"] if same else None
+    same = config["attention_k_eq_v"]
+    head, groups = _gemma4_full_layers(config)
     values["attention_variant"] = {
         "layer_type": "full_attention",
         "num_attention_heads": values["num_attention_heads"],
-        "num_key_value_heads": groups or values["num_key_value_heads"],
-        "head_dim": heads,
-        "v_head_dim": heads,
+        "num_key_value_heads": (same and groups) or values["num_key_value_heads"],
+        "head_dim": head,
+        "v_head_dim": head,
         "value_is_key": same,
     }
     if config["enable_moe_block"]:
@@ -123,6 +132,15 @@ def _mimo_v2_flash(values: Values, config: Config) -> ConfigProblem | None:
         "sinks": True,
     }
     values["moe"]["first_k_dense_replace"] = 1
+    return None
+
+
+def _glm_moe_dsa(values: Values, config: Config) -> ConfigProblem | None:
+    given, frequency, offset = config.get("indexer_types"), config["index_topk_freq"], config["index_skip_topk_offset"]
+    own = [max(layer - offset + 1, 0) % frequency == 0 for layer in range(values["num_hidden_layers"])]
+    if given and [kind == "full" for kind in given] != own:
+        message = "indexer_types is not the pattern of index_topk_freq and index_skip_topk_offset"
+        return ConfigProblem(message, "ftspec can express that pattern only: give the two keys that it follows")
     return None
 
 
@@ -174,6 +192,7 @@ SPECIAL: Mapping[str, Special] = {
     "ernie4_5_moe": _ernie4_5_moe,
     "falcon": _falcon,
     "gemma4_text": _gemma4,
+    "glm_moe_dsa": _glm_moe_dsa,
     "gpt_bigcode": _gpt_bigcode,
     "llama4_text": _llama4,
     "mimo_v2_flash": _mimo_v2_flash,

@@ -105,7 +105,8 @@ def _expert_mlp(shape: ModelShape, moe: MoeShape) -> _Mlp:
     gate = hidden if moe.shared_expert_gate else 0
     router = hidden * moe.num_experts + (moe.num_experts if moe.router_bias else 0)
     router += hidden + moe.num_experts if moe.router_scale else 0
-    router += 2 * hidden * moe.latent_size if moe.latent_size else 0
+    if moe.latent_size:
+        router += 2 * hidden * moe.latent_size + (hidden + moe.latent_size if shape.mlp_bias else 0)
     return _Mlp(
         dense=beside.dense,
         shared=shared + gate,

@@ -2,7 +2,14 @@
 
 import pytest
 
-from ftspec.catalog.load_hardware import accelerator_ids, find_accelerator, find_network, find_node, network_ids, node_ids
+from ftspec.catalog.load_hardware import (
+    accelerator_ids,
+    find_accelerator,
+    find_network,
+    find_node,
+    network_ids,
+    node_ids,
+)
 from ftspec.catalog.models import ModelRow, find_model, model_ids, model_suggestions
 from ftspec.catalog.names import NoMatch, find_model_id, find_part_id
 

@@ -1,10 +1,10 @@
-"""The count that a shape gives equals the count of the real model class, for every row of the catalog."""
+"""The counts that a shape gives, in all and layer by layer, are those of the real class, for every catalog row."""
 
 import pytest
 
 from ftspec.catalog.models import ModelRow, find_model, model_ids
-from ftspec.catalog.parameters import count_parameters
-from tests.oracles.transformers_models import count_real_parameters, transformers_config
+from ftspec.catalog.parameters import all_layer_parameters, count_parameters
+from tests.oracles.transformers_models import real_parameters, transformers_config
 
 
 def _distinct_rows() -> list[ModelRow]:
@@ -19,7 +19,9 @@ def _distinct_rows() -> list[ModelRow]:
 
 @pytest.mark.parametrize("row", _distinct_rows(), ids=lambda row: row.id)
 def test_a_shape_counts_what_the_real_class_has(row: ModelRow) -> None:
-    assert count_parameters(row.shape) == count_real_parameters(transformers_config(row))
+    real = real_parameters(transformers_config(row))
+    assert count_parameters(row.shape) == real.total
+    assert tuple(layer.total for layer in all_layer_parameters(row.shape)) == real.layers
 
 
 def test_the_rows_cover_what_differs_between_models() -> None:

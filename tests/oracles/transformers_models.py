@@ -1,7 +1,9 @@
 """Real models of transformers, on torch's meta device, for a shape of the catalog: parameters without memory."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedConfig
@@ -13,8 +15,9 @@ from ftspec.catalog.config_shape import architectures
 from ftspec.catalog.models import ModelRow
 from ftspec.catalog.shape import ModelShape
 
-_TEXT_MODELS = {"qwen3_vl_text": Qwen3VLTextModel, "qwen3_vl_moe_text": Qwen3VLMoeTextModel}
-"""Decoders that transformers has as a part of a multimodal model only; their head is the outer class's."""
+_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
+TEXT_MODELS = {"qwen3_vl_text": Qwen3VLTextModel, "qwen3_vl_moe_text": Qwen3VLMoeTextModel}
+"""Decoders that transformers has as a part of a multimodal model only; their head is the outer class's, untied."""
 
 
 def _keys(rules: Mapping[str, Any], part: Any) -> dict[str, Any]:
@@ -74,11 +77,24 @@ def transformers_config(row: ModelRow) -> PreTrainedConfig:
     return CONFIG_MAPPING[row.model_type](**flat, pad_token_id=None)
 
 
-def count_real_parameters(config: PreTrainedConfig) -> int:
-    """Trainable parameters of the real causal language model, tied weights once."""
+class RealParameters(NamedTuple):
+    """What a real model has: trainable parameters in all (tied weights once) and in each layer."""
+
+    total: int
+    layers: tuple[int, ...]
+
+
+def real_parameters(config: PreTrainedConfig) -> RealParameters:
+    """The parameters of the real causal language model."""
     with torch.device("meta"), no_init_weights():
-        kind = _TEXT_MODELS.get(config.model_type)
+        kind = TEXT_MODELS.get(config.model_type)
         model = AutoModelForCausalLM.from_config(config) if kind is None else kind(config)
         model.tie_weights()
     head = config.vocab_size * config.hidden_size if kind is not None else 0
-    return sum(parameter.numel() for parameter in model.parameters()) + head
+    layers: Counter[int] = Counter()
+    for name, parameter in model.named_parameters():
+        layer = _LAYER.search(name)
+        if layer:
+            layers[int(layer[1])] += parameter.numel()
+    total = sum(parameter.numel() for parameter in model.parameters()) + head
+    return RealParameters(total, tuple(layers[layer] for layer in range(len(layers))))

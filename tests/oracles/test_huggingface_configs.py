@@ -1,0 +1,91 @@
+"""A config.json as transformers writes it, read: the count equals that of the class which transformers builds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import CONFIG_MAPPING
+
+from ftspec.catalog.config_shape import architectures
+from ftspec.catalog.huggingface import read_config
+from ftspec.catalog.models import ModelRow, find_model
+from tests.oracles.transformers_models import TEXT_MODELS, real_parameters, transformers_config
+
+NOT_OF_TRANSFORMERS = {"chatglm"}
+"""Types whose classes are in their own repositories."""
+
+NEEDED: dict[str, dict[str, Any]] = {
+    "deepseek_v2": {"num_experts_per_tok": 6},
+    "nemotron": {"num_key_value_heads": 8},
+    "dbrx": {"attn_config": {"kv_n_heads": 8, "rope_theta": 5e5}},
+}
+"""What the class cannot be built without although it has a default."""
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "llama": {"attention_bias": True, "mlp_bias": True, "head_dim": 100, "num_key_value_heads": 4},
+    "mistral": {"num_key_value_heads": 4, "head_dim": 64, "tie_word_embeddings": True},
+    "qwen2": {"num_key_value_heads": 4, "use_sliding_window": True, "max_window_layers": 3},
+    "qwen3": {"attention_bias": True, "head_dim": 96},
+    "gpt2": {"n_inner": 1000, "n_layer": 3, "n_embd": 96, "n_head": 3},
+    "gpt_bigcode": {"multi_query": False},
+    "gpt_neox": {"attention_bias": False, "use_parallel_residual": False},
+    "opt": {"do_layer_norm_before": False, "word_embed_proj_dim": 512, "enable_bias": False},
+    "falcon": {"new_decoder_architecture": True, "num_kv_heads": 71, "bias": True},
+    "stablelm": {"use_qkv_bias": True, "use_parallel_residual": True, "qk_layernorm": True},
+    "phimoe": {"attention_bias": True, "lm_head_bias": True},
+    "starcoder2": {"use_bias": False},
+    "cohere": {"use_qk_norm": True, "attention_bias": True, "num_key_value_heads": 8},
+    "granite": {"attention_bias": True, "mlp_bias": True},
+    "seed_oss": {"attention_out_bias": True, "mlp_bias": True},
+    "nemotron": {"num_key_value_heads": 4, "attention_bias": True, "mlp_bias": True},
+    "qwen2_moe": {"decoder_sparse_step": 2, "mlp_only_layers": [1, 5], "num_experts": 6},
+    "qwen3_moe": {"decoder_sparse_step": 3, "mlp_only_layers": [5], "attention_bias": True},
+    "qwen3_next": {"num_hidden_layers": 7, "linear_num_value_heads": 16, "num_experts": 16},
+    "mixtral": {"num_local_experts": 3, "num_hidden_layers": 3},
+    "ernie4_5_moe": {"moe_layer_interval": 2, "moe_layer_end_index": 20, "use_bias": True},
+    "llama4_text": {"interleave_moe_layer_step": 2, "num_hidden_layers": 6, "attention_bias": True},
+    "deepseek_v2": {"num_experts_per_tok": 6, "q_lora_rank": None, "first_k_dense_replace": 2, "attention_bias": True},
+    "deepseek_v3": {"q_lora_rank": None, "n_shared_experts": 2, "attention_bias": True, "num_hidden_layers": 5},
+    "deepseek_v32": {"index_n_heads": 8, "num_hidden_layers": 5, "n_routed_experts": 16},
+    "deepseek_v4": {"num_hidden_layers": 6, "hc_mult": 2, "o_groups": 4, "n_routed_experts": 8},
+    "glm_moe_dsa": {"index_topk_freq": 3, "index_skip_topk_offset": 4, "num_hidden_layers": 11, "n_routed_experts": 8},
+    "glm4_moe": {"use_qk_norm": True, "head_dim": 64, "attention_bias": True, "first_k_dense_replace": 3},
+    "gemma4_text": {"attention_k_eq_v": True, "num_global_key_value_heads": 2, "num_hidden_layers": 8},
+    "mimo_v2_flash": {"num_hidden_layers": 8, "n_routed_experts": 8},
+    "nemotron_h": {"layers_block_type": ["linear_attention", "mlp", "moe"], "moe_latent_size": 64, "mlp_bias": True},
+    "minicpm3": {"num_hidden_layers": 4, "attention_bias": True},
+    "dbrx": {"attn_config": {"kv_n_heads": 4, "rope_theta": 5e5}, "ffn_config": {"moe_num_experts": 3}},
+}
+"""Configs unlike the defaults, so that every key that changes a count is read."""
+
+TYPES = sorted(set(architectures()["architectures"]) - NOT_OF_TRANSFORMERS)
+CASES = [(model_type, NEEDED.get(model_type, {})) for model_type in TYPES] + list(CHANGED.items())
+
+
+def read(folder: Path, content: dict[str, Any]) -> ModelRow:
+    path = folder / "config.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    row = read_config(str(path))
+    assert isinstance(row, ModelRow), row
+    return row
+
+
+@pytest.mark.parametrize(("model_type", "keys"), CASES, ids=lambda each: each if isinstance(each, str) else "")
+def test_what_transformers_writes_counts_the_same(model_type: str, keys: dict[str, Any], tmp_path: Path) -> None:
+    config = CONFIG_MAPPING[model_type](**keys)
+    real = real_parameters(config).total
+    for text in (config.to_dict(), config.to_diff_dict() | {"model_type": model_type}):
+        outer = {"text_config": text, "tie_word_embeddings": False} if model_type in TEXT_MODELS else text
+        assert read(tmp_path, outer).parameters == real
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["qwen3.5-35b-a3b", "llama-4-scout-17b-16e", "gemma-3-4b-pt", "gemma-4-31b-it", "deepseek-v4-flash", "gpt-oss-20b"],
+)
+def test_a_row_s_config_is_read_as_the_row(name: str, tmp_path: Path) -> None:
+    row = find_model(name)
+    assert isinstance(row, ModelRow)
+    text = transformers_config(row).to_dict()
+    assert read(tmp_path, {"model_type": "outer", "text_config": text}).shape == row.shape
