@@ -78,9 +78,8 @@ def _layers_backward(frame: Frame, gradients: Gradients) -> Iterator[Moment]:
         for alive in measured.part.moments:
             yield _moment("layer_backward", alive, frame.point, activations, logits, made)
         if frame.plan.training.activation_checkpointing != "none":
-            for alive in measured.part.forward:
-                moment = _moment("layer_recompute", alive, frame.point, activations, logits, made)
-                yield moment._replace(temporary=moment.temporary + measured.first)
+            for alive in measured.part.recompute:
+                yield _moment("layer_recompute", alive, frame.point, activations, logits, made)
 
 
 def _turning_points(frame: Frame) -> list[int]:

@@ -23,7 +23,9 @@ def attention(builder: Builder, value: Value) -> Value:
         query = rotate(builder, query, builder.setting.residual)
         key = rotate(builder, key, builder.setting.residual)
     mixed = _mix(builder, query, key, values, heads)
-    return builder.linear("o_proj", mixed, heads.query * heads.value_width, hidden, shape.attention_bias in ("all", "out_only"))
+    output = builder.linear("o_proj", mixed, heads.query * heads.value_width, hidden, shape.attention_bias in ("all", "out_only"))
+    builder.hold(value)
+    return output
 
 
 def _projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, Value, Value]:
@@ -74,7 +76,9 @@ def mlp(builder: Builder, value: Value, width: int) -> Value:
         inner = builder.multiply(gate, builder.linear("up_proj", value, hidden, width, bias))
     else:
         inner = activation(builder, shape, builder.linear("up_proj", value, hidden, width, bias))
-    return builder.linear("down_proj", inner, width, hidden, bias)
+    output = builder.linear("down_proj", inner, width, hidden, bias)
+    builder.hold(value)
+    return output
 
 
 def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:

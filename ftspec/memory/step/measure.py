@@ -11,12 +11,14 @@ from ftspec.memory.step.tape import Alive, Backward, Value, forward_moments
 
 
 class Part(NamedTuple):
-    """A layer or the head: what the forward pass keeps, the moments of its forward and backward, its input, whether that input is
+    """A layer or the head: what the forward pass keeps, the moments of its forward, its
+    recomputation and its backward, its input, whether that input is
     itself kept, the bf16 copies of weights that autocast makes of it, and the elements of its largest product.
     """
 
     kept: Form
     forward: tuple[Alive, ...]
+    recompute: tuple[Alive, ...]
     moments: tuple[Alive, ...]
     first: Form
     keeps_first: bool
@@ -29,8 +31,18 @@ def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool)
     keeps_first = first.storage in backward.savers
     moments = backward.run(last) if last.needs_gradient else ()
     copies = Form(sum(builder.products) * builder.compute) if builder.setting.autocast else ZERO
-    forward = forward_moments(builder.nodes, first)
-    return Part(backward.kept.activations, forward, moments, first.size, keeps_first, copies, backward.produced)
+    again = forward_moments(builder.nodes, first, until_last_saved=True)
+    waiting = backward.before_saved or ZERO
+    return Part(
+        kept=backward.kept.activations,
+        forward=forward_moments(builder.nodes, first),
+        recompute=tuple(moment._replace(temporary=moment.temporary + waiting) for moment in again),
+        moments=moments,
+        first=first.size,
+        keeps_first=keeps_first,
+        casts=copies,
+        gradient=backward.produced,
+    )
 
 
 @cache

@@ -2,7 +2,7 @@
 backward allocates on the way (torch/csrc/autograd/FunctionsManual.cpp).
 """
 
-from ftspec.memory.step.form import Form
+from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.tape import Node, Role, Step, Value
 
 FP32 = 4
@@ -33,6 +33,10 @@ class Program:
         output.needs_gradient = any(value.needs_gradient for value in inputs)
         self.nodes.append(Node(inputs, output, saved if output.needs_gradient else (), steps))
         return output
+
+    def hold(self, value: Value) -> None:
+        """A module's argument lives until the module returns."""
+        self.nodes.append(Node((value,), Value(ZERO, 0, needs_gradient=False), (), ()))
 
     def cast(self, value: Value, width: int) -> Value:
         """`_to_copy`: nothing is kept."""

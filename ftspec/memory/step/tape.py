@@ -147,6 +147,8 @@ class Backward:
         self.pending: dict[Value, Gradient] = {}
         self.produced = ZERO
         """Bytes of parameters' gradients that the pass has made."""
+        self.before_saved: Form | None = None
+        """Temporary bytes when the first kept tensor is asked for: then a checkpoint recomputes."""
 
     def run(self, seed: Value) -> tuple[Alive, ...]:
         """The highest moments, given that the gradient of `seed` (the last output) exists."""
@@ -158,6 +160,8 @@ class Backward:
             arrived = [self.pending.pop(output, None) for output in (node.output, *node.others)]
             incoming = [gradient for gradient in arrived if gradient is not None]
             if incoming:
+                if node.saved and self.before_saved is None:
+                    self.before_saved = self.memory.temporary
                 self._run_node(node, incoming[0])
                 for gradient in incoming[1:]:
                     self.memory.release(gradient)
@@ -220,15 +224,19 @@ class Backward:
         self.pending[value] = total
 
 
-def forward_moments(nodes: Sequence[Node], first: Value) -> tuple[Alive, ...]:
+def forward_moments(nodes: Sequence[Node], first: Value, until_last_saved: bool = False) -> tuple[Alive, ...]:
     """The highest moments of a forward pass over a tape, from `first` on (whose own bytes are the caller's): what is
     kept stays, everything else lives until its last use.
+
+    `until_last_saved`: a checkpoint's recomputation stops when the last kept tensor is there
+    (torch/utils/checkpoint.py, `_StopRecomputationError`).
     """
+    end = 1 + max((i for i, node in enumerate(nodes) if node.saved), default=-1) if until_last_saved else len(nodes)
     kept = {value.storage for node in nodes for value in node.saved}
     last_use = {value.storage: index for index, node in enumerate(nodes) for value in (*node.inputs, node.output)}
     memory = Memory({"activation": ZERO, "logits": ZERO})
     seen = {first.storage}
-    for index, node in enumerate(nodes):
+    for index, node in enumerate(nodes[:end]):
         made = [v.storage for v in (*node.saved, node.output) if v.storage.role in memory.saved]
         for value in dict.fromkeys(v for v in made if v not in seen):
             seen.add(value)
