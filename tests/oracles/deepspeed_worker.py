@@ -2,8 +2,8 @@
 
     deepspeed_worker.py DIRECTORY
 
-DIRECTORY holds `job.json` (the model's shape, its stages' file names and the number of steps). Each rank
-writes `STAGE.rankN.json`: the losses, and the bytes that the engine holds after the last step.
+DIRECTORY holds `jobs.json`: for each configuration file its name, the model's shape and the length. Each rank
+writes `NAME.rankN`: the losses, and the bytes that the engine holds after the last step.
 """
 
 import json
@@ -60,10 +60,11 @@ def held_bytes(engine: Any) -> dict[str, int]:
     }
 
 
-def train(config_path: Path, job: dict[str, Any]) -> dict[str, Any]:
+def train(directory: Path, job: dict[str, Any]) -> dict[str, Any]:
     """Train by the file as it is, and say what came of it."""
     model = tiny_llama(job["shape"])
-    engine, *_ = deepspeed.initialize(model=model, model_parameters=model.parameters(), config=str(config_path))
+    config = str(directory / job["name"])
+    engine, *_ = deepspeed.initialize(model=model, model_parameters=model.parameters(), config=config)
     accumulation = engine.gradient_accumulation_steps()
     batches = fixed_batches(job["shape"], engine.train_micro_batch_size_per_gpu(), job["sequence_length"], accumulation)
     losses = []
@@ -89,11 +90,10 @@ def train(config_path: Path, job: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Train every configuration in turn, in one start of the processes."""
     directory = Path(sys.argv[1])
-    job = json.loads((directory / "job.json").read_text())
     deepspeed.init_distributed("gloo")
-    for name in job["configurations"]:
-        said = train(directory / name, job)
-        (directory / f"{name}.rank{torch.distributed.get_rank()}.json").write_text(json.dumps(said))
+    for job in json.loads((directory / "jobs.json").read_text()):
+        said = train(directory, job)
+        (directory / f"{job['name']}.rank{torch.distributed.get_rank()}").write_text(json.dumps(said))
 
 
 if __name__ == "__main__":

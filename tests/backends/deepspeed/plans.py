@@ -1,12 +1,10 @@
 """Plans and targets to test with, built from typed specs, without a text."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ftspec.backends.base import TargetOptions
 from ftspec.backends.deepspeed.options import DeepSpeedOptions
-from ftspec.catalog.hardware import Accelerator
 from ftspec.core.source import START, Place
 from ftspec.plan.model import Plan
 from ftspec.plan.resolve import resolve
@@ -28,27 +26,6 @@ TINY = Model(
 LLAMA_1B = Model(from_="meta-llama/Llama-3.2-1B")
 EIGHT_H100 = Hardware(gpu="H100-SXM5-80GB", nodes=1, gpus_per_node=8)
 
-_CPU = Accelerator(
-    id="CPU",
-    vendor="cpu",
-    memory_bytes=16 * 2**30,
-    usable_memory_bytes=16 * 2**30,
-    memory_bandwidth=50e9,
-    peak_flops={"fp32": 1e12, "bf16": 1e12},
-    supports_bf16=True,
-    supports_fp8=False,
-    supports_flash_attention=False,
-    intra_node_name="memory",
-    intra_node_bandwidth=10e9,
-    gpus_per_node=2,
-    compute_capability="",
-    price_per_gpu_hour=None,
-    price_as_of=None,
-    thermal_design_power_watts=None,
-    source="tests",
-    confidence="tests",
-)
-
 
 def plan_of(
     *,
@@ -68,11 +45,7 @@ def plan_of(
 
 def cpu_plan(*, processes: int = 2, **blocks: Any) -> Plan:
     """A plan of the tiny model on CPU processes."""
-    hardware = Hardware(gpu="H100-SXM5-80GB", nodes=1, gpus_per_node=processes)
-    plan = plan_of(model=TINY, hardware=hardware, **blocks)
-    return replace(
-        plan, hardware=replace(plan.hardware, gpu="CPU", accelerator=_CPU, usable_memory_bytes=_CPU.usable_memory_bytes)
-    )
+    return plan_of(model=TINY, hardware=Hardware(gpu="CPU", nodes=1, gpus_per_node=processes), **blocks)
 
 
 def target_of(
