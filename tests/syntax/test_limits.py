@@ -118,9 +118,10 @@ def test_any_text(text: str) -> None:
     check(f"ft 1 {text}")
 
 
-PIECES = ["ft 1", "a", "b", "= ", ": ", "{", "}", "[", "]", "(", ")", ",", ".", ";", "+", "-", "*", "/", "//", "<", "=="]
-PIECES += ["1", "80 GB", "4,096", '"s"', '"', "'", "“", "\\", "#", "\n", " ", "let ", "target ", "variant ", "assert ", "import "]
-PIECES += ["if ", "then ", "else ", "not ", "True", "true", "and ", "é", "\u00a0", "\0", "a = 1\n", "a {\n", "}\n"]
+PIECES = ["ft 1", "a", "b", "= ", ": ", "{", "}", "[", "]", "(", ")", ",", ".", ";", "+", "-", "*", "/", "//", "<"]
+PIECES += ["==", "1", "80 GB", "4,096", '"s"', '"', "'", "“", "\\", "#", "\n", " ", "let ", "target ", "variant "]
+PIECES += ["assert ", "import ", "if ", "then ", "else ", "not ", "True", "true", "and ", "é", "\u00a0", "\0"]
+PIECES += ["a = 1\n", "a {\n", "}\n"]
 
 
 @settings(max_examples=600, deadline=None)
