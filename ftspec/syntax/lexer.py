@@ -64,9 +64,14 @@ def tokenize(text: str, table: ParseTable) -> Tokens:
         elif kind == "STRING":
             token = _string(token, findings)
         tokens.append(token)
-    last = tokens[-1].span if tokens else START
-    tokens.append(Token(END, "", Span(last.end_line, last.end_column, last.end_line, last.end_column)))
+    tokens.append(_end(tokens))
     return Tokens(tokens, findings[:MAXIMUM_FINDINGS], guessed, stopped)
+
+
+def _end(tokens: list[Token]) -> Token:
+    """The end of the text: just behind the last token, for nobody looks for a mistake in empty lines."""
+    last = tokens[-1].span if tokens else START
+    return Token(END, "", Span(last.end_line, last.end_column, last.end_line, last.end_column))
 
 
 def _stand_in(bad: BadText, span: Span, tokens: list[Token]) -> None:
