@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 
+from ftspec.backends.megatron import BACKEND
 from ftspec.backends.megatron.argument import Argument, tokens
 from ftspec.backends.megatron.compilation import planned_arguments
 from ftspec.backends.megatron.flags import destination, flag_schema
@@ -12,8 +13,10 @@ from ftspec.backends.megatron.options import MegatronOptions
 from ftspec.backends.megatron.owners import RETIRED
 from ftspec.backends.megatron.raw_needs import EXCLUDES, NEEDS
 from ftspec.plan.model import Plan
-from ftspec.spec.model import Hardware, Model, Parallelism, Training
-from tests.backends.megatron.plans import make_plan
+from ftspec.spec.model import Hardware, Model, Offload, Parallelism, Precision, Training
+from ftspec.spec.optimizers import OptimizerChoice
+from tests.backends.megatron.plans import make_plan, make_target
+from tests.oracles.megatron_memory import megatron_arguments
 from tests.oracles.megatron_oracle import Answer, Question, ask_megatron
 
 VALUES: dict[str, str | int | tuple[int, ...]] = {
@@ -138,3 +141,44 @@ def test_retired_flags(flag: str) -> None:
     refused, _ = RETIRED[flag]
     answer = answers()["retired", flag]
     assert (answer.refusal is not None) == refused, answer.refusal
+
+
+REFUSED_PLANS: dict[str, tuple[Plan, str]] = {
+    "FT603 unsharded": (make_plan(parallelism=Parallelism(offload=Offload(optimizer="cpu"))), "distributed optimizer"),
+    "FT603 sgd": (
+        make_plan(
+            training=Training(optimizer=OptimizerChoice("sgd"), steps=10),
+            parallelism=Parallelism(zero_stage=1, offload=Offload(optimizer="cpu")),
+        ),
+        "only supported with adam",
+    ),
+    "FT614 unsharded": (make_plan(precision=Precision(optimizer_states="bf16")), "distributed optimizer"),
+    "FT614 sgd": (
+        make_plan(
+            precision=Precision(optimizer_states="bf16"),
+            training=Training(optimizer=OptimizerChoice("sgd"), steps=10),
+            parallelism=Parallelism(zero_stage=1),
+        ),
+        "only supported with adam",
+    ),
+    "FT628": (
+        make_plan(
+            model=Model(from_="openai/gpt-oss-20b"),
+            parallelism=Parallelism(tensor=2, expert=4, sequence_parallel=True),
+        ),
+        "ETP==1",
+    ),
+}
+
+
+@cache
+def plan_answers() -> dict[str, Answer]:
+    questions = [Question(megatron_arguments(plan), plan.hardware.world_size) for plan, _ in REFUSED_PLANS.values()]
+    return dict(zip(REFUSED_PLANS, ask_megatron(questions), strict=True))
+
+
+@pytest.mark.parametrize("name", REFUSED_PLANS)
+def test_plans_that_our_rules_refuse(name: str) -> None:
+    plan, reason = REFUSED_PLANS[name]
+    assert name[:5] in [finding.code for finding in BACKEND.check(plan, make_target())]
+    assert reason in (plan_answers()[name].refusal or "")

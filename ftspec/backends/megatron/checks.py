@@ -5,13 +5,11 @@ from ftspec.backends.megatron.blame import Check
 from ftspec.backends.megatron.limits import (
     attention_spans_context,
     expert_biases_are_whole,
-    experts_need_sequence_parallelism,
     fork_is_named,
-    numbers_are_accepted,
-    positions_reach,
+    seed_and_length_are_accepted,
 )
 from ftspec.backends.megatron.raw_rules import raw_findings
-from ftspec.backends.megatron.refused_layout import offload_is_possible, schedule_is_possible, zero_stage_is_possible
+from ftspec.backends.megatron.refused_layout import offload_is_possible, schedule_is_possible
 from ftspec.backends.megatron.refused_model import details_are_said, shape_is_possible
 from ftspec.backends.megatron.refused_precision import (
     gradients_are_possible,
@@ -34,15 +32,12 @@ CHECKS: tuple[Check, ...] = (
     optimizer_is_known,
     emerging_optimizers,
     loss_is_known,
-    zero_stage_is_possible,
     offload_is_possible,
     schedule_is_possible,
     parameters_have_the_compute_type,
     gradients_are_possible,
     states_are_possible,
-    experts_need_sequence_parallelism,
-    positions_reach,
-    numbers_are_accepted,
+    seed_and_length_are_accepted,
     expert_biases_are_whole,
     attention_spans_context,
     fork_is_named,

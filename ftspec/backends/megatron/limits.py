@@ -9,33 +9,7 @@ from ftspec.backends.megatron.examples import LENGTH, megatron_job
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
 from ftspec.plan.model import Plan
-from ftspec.rules.example import SMALL_MIXTRAL
 
-_RATE = "optimizer = adamw { learning_rate = 1e-5 }"
-
-MOE_SEQUENCE = declare(
-    "FT620",
-    Severity.ERROR,
-    "experts with tensor parallelism need sequence parallelism",
-    "megatron/core/transformer/moe/moe_layer.py refuses to train experts under tensor parallelism without sequence "
-    "parallelism: every tensor rank would route the same tokens.",
-    megatron_job(model=SMALL_MIXTRAL, parallelism="tensor = 2  expert = 4"),
-    megatron_job(model=SMALL_MIXTRAL, parallelism="tensor = 2  expert = 4  sequence_parallel = true"),
-)
-POSITIONS = declare(
-    "FT623",
-    Severity.ERROR,
-    "the sequence is longer than the model's positions",
-    "validate_args asserts max-position-embeddings >= seq-length, for rotary positions too.",
-    megatron_job(
-        training=f"sequence_length = 4Ki  {LENGTH}",
-        model='from = "meta-llama/Llama-3.2-1B"  max_position_embeddings = 2Ki',
-    ),
-    megatron_job(
-        training=f"sequence_length = 4Ki  {LENGTH}",
-        model='from = "meta-llama/Llama-3.2-1B"  max_position_embeddings = 4Ki',
-    ),
-)
 SEED = declare(
     "FT624",
     Severity.ERROR,
@@ -43,22 +17,6 @@ SEED = declare(
     "megatron/training/initialize.py, `_set_random_seed`, raises for a seed that is not positive.",
     megatron_job(training=f"seed = 0  {LENGTH}"),
     megatron_job(training=f"seed = 1234  {LENGTH}"),
-)
-MINIMUM_RATE = declare(
-    "FT625",
-    Severity.ERROR,
-    "the learning rate ends above its peak",
-    "validate_args asserts min-lr <= lr.",
-    megatron_job(training=f"{_RATE}  learning_rate_scheduler = cosine {{ minimum_learning_rate = 1e-4 }}  {LENGTH}"),
-    megatron_job(training=f"{_RATE}  learning_rate_scheduler = cosine {{ minimum_learning_rate = 1e-6 }}  {LENGTH}"),
-)
-WARMUP = declare(
-    "FT626",
-    Severity.ERROR,
-    "the warm-up is as long as the schedule",
-    "megatron/core/optimizer_param_scheduler.py asserts that the warm-up ends before the decay does.",
-    megatron_job(training="learning_rate_scheduler = cosine { warmup_steps = 1000 }  steps = 1000"),
-    megatron_job(training="learning_rate_scheduler = cosine { warmup_steps = 100 }  steps = 1000"),
 )
 LENGTH_OPEN = declare(
     "FT627",
@@ -100,56 +58,16 @@ BESIDE_DEEPSPEED = declare(
     megatron_job(training=f"stack = megatron_deepspeed  {LENGTH}"),
     megatron_job(training=f"stack = megatron  {LENGTH}"),
 )
-_SCHEDULER = "training.learning_rate_scheduler"
 
 
-def experts_need_sequence_parallelism(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """Experts under tensor parallelism."""
-    layout = plan.parallelism
-    if plan.model.shape.moe is None or layout.tensor == 1 or layout.sequence_parallel:
-        return
-    yield MOE_SEQUENCE.finding(
-        f"tensor = {layout.tensor} with {plan.model.shape.moe.num_experts} experts and without sequence_parallel: "
-        "Megatron raises in the first step",
-        blame(plan, target, "parallelism.sequence_parallel", "parallelism.tensor"),
-        "write sequence_parallel = true",
-    )
-
-
-def positions_reach(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """The sequence within the model's positions."""
-    positions, length = plan.model.shape.max_position_embeddings, plan.training.sequence_length
-    if length > positions:
-        yield POSITIONS.finding(
-            f"sequence_length = {length:,} is longer than the model's {positions:,} positions, which Megatron refuses",
-            blame(plan, target, "training.sequence_length", "model.max_position_embeddings", "model.from"),
-            f"write sequence_length = {positions}, or model {{ max_position_embeddings = {length} }} where the "
-            "positions are rotary",
-        )
-
-
-def numbers_are_accepted(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """Seed, learning rates, warm-up, length."""
-    training, schedule = plan.training, plan.training.scheduler
+def seed_and_length_are_accepted(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """Seed and length."""
+    training = plan.training
     if training.seed < 1:
         yield SEED.finding(
             f"seed = {training.seed}: Megatron raises for a seed that is not above 0",
             blame(plan, target, "training.seed"),
             "write seed = 1234",
-        )
-    if schedule.minimum_learning_rate > training.optimizer.learning_rate:
-        yield MINIMUM_RATE.finding(
-            f"minimum_learning_rate = {schedule.minimum_learning_rate:g} is above the learning rate, "
-            f"{training.optimizer.learning_rate:g}",
-            blame(plan, target, f"{_SCHEDULER}.minimum_learning_rate"),
-            f"write minimum_learning_rate = {training.optimizer.learning_rate / 10:g}",
-        )
-    decay = schedule.total_steps or training.steps
-    if decay is not None and schedule.warmup_steps >= decay:
-        yield WARMUP.finding(
-            f"warmup_steps = {schedule.warmup_steps:,} does not end before the schedule, which has {decay:,} steps",
-            blame(plan, target, f"{_SCHEDULER}.warmup_steps"),
-            f"write warmup_steps below {decay}",
         )
     if training.steps is None:
         yield LENGTH_OPEN.finding(

@@ -20,22 +20,13 @@ PARAMETERS = declare(
     megatron_job(precision="compute = bf16  parameters = fp32"),
     megatron_job(precision="compute = bf16  parameters = bf16"),
 )
-MASTER = declare(
-    "FT612",
-    Severity.ERROR,
-    "Megatron decides itself whether there is a master copy",
-    "With 16-bit parameters Megatron always keeps an fp32 master copy; with fp32 parameters it never keeps a second "
-    "one.",
-    megatron_job(precision="compute = bf16  master_parameters = none"),
-    megatron_job(precision="compute = bf16  master_parameters = fp32"),
-)
 GRADIENTS = declare(
     "FT613",
     Severity.ERROR,
-    "Megatron cannot accumulate gradients in this type",
+    "Megatron accumulates gradients of fp32 parameters in fp32",
     "Megatron accumulates in fp32 or in the parameters' type.",
-    megatron_job(precision="compute = bf16  gradients = fp16"),
-    megatron_job(precision="compute = bf16  gradients = fp32"),
+    megatron_job(precision="compute = fp32  gradients = bf16"),
+    megatron_job(precision="compute = fp32  gradients = fp32"),
 )
 STATES = declare(
     "FT614",
@@ -49,38 +40,26 @@ STATES = declare(
 
 
 def parameters_have_the_compute_type(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """Parameters and master copy."""
+    """No autocast over fp32 parameters."""
     precision = plan.precision
-    possible = ("bf16", "fp16") if precision.compute == "fp8" else (precision.compute,)
-    if precision.parameters not in possible:
+    if precision.parameters == "fp32" and precision.compute != "fp32":
+        possible = "bf16 or fp16" if precision.compute == "fp8" else precision.compute
         yield PARAMETERS.finding(
-            f"precision.parameters = {precision.parameters} with compute = {precision.compute} has no argument in "
-            "Megatron",
+            f"precision.parameters = fp32 with compute = {precision.compute} has no argument in Megatron",
             blame(plan, target, "precision.parameters", "precision.compute"),
-            f"write parameters = {' or '.join(possible)}, or leave it out",
-        )
-    expected = "none" if precision.parameters == "fp32" else "fp32"
-    if precision.master_parameters != expected:
-        yield MASTER.finding(
-            f"precision.master_parameters = {precision.master_parameters}: with {precision.parameters} parameters "
-            "Megatron keeps " + ("no second copy" if expected == "none" else "an fp32 master copy"),
-            blame(plan, target, "precision.master_parameters", "precision.parameters"),
-            f"write master_parameters = {expected}, or leave it out",
+            f"write parameters = {possible}, or leave it out; Megatron keeps an fp32 master copy",
         )
 
 
 def gradients_are_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """fp32, or the parameters' type."""
+    """fp32 where the parameters are."""
     precision = plan.precision
-    if precision.gradients in ("fp32", precision.parameters):
-        return
-    possible = "fp32" if precision.parameters == "fp32" else f"fp32 or {precision.parameters}"
-    yield GRADIENTS.finding(
-        f"precision.gradients = {precision.gradients} with {precision.parameters} parameters has no argument in "
-        "Megatron",
-        blame(plan, target, "precision.gradients", "precision.parameters"),
-        f"write gradients = {possible}",
-    )
+    if precision.parameters == "fp32" and precision.gradients != "fp32":
+        yield GRADIENTS.finding(
+            f"precision.gradients = {precision.gradients} with fp32 parameters has no argument in Megatron",
+            blame(plan, target, "precision.gradients", "precision.parameters"),
+            "write gradients = fp32, or leave it out",
+        )
 
 
 def states_are_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
