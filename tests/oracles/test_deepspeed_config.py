@@ -2,14 +2,19 @@
 
 import json
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ftspec.backends.deepspeed import BACKEND
 from ftspec.backends.deepspeed.facts import shards_layers_itself, uses_ulysses
-from ftspec.core.finding import Severity
+from ftspec.core.finding import Severity, has_errors
+from ftspec.pipeline import check_file
 from ftspec.plan.model import Plan
+from ftspec.rules.families import plan_findings
 from ftspec.spec.methods import Full
 from ftspec.spec.model import Checkpointing, Model, Offload, Parallelism, Precision, Scheduler, Training
 from ftspec.spec.optimizers import OptimizerChoice
@@ -17,6 +22,7 @@ from tests.backends.deepspeed.plans import cpu_plan, plan_of, target_of
 from tests.oracles.deepspeed_oracle import load
 
 MIXTRAL = Model(from_="mistralai/Mixtral-8x7B-v0.1", num_hidden_layers=4)
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TORCH_NAMES = {"fp32": "torch.float32", "bf16": "torch.bfloat16", "fp16": "torch.float16"}
 
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -54,8 +60,8 @@ def batch_ranks(plan: Plan) -> int:
 
 def assert_read(plan: Plan) -> None:
     """DeepSpeed accepts the file and has the plan's values."""
-    settings = emitted(plan)
-    loaded = load(settings, batch_ranks(plan))
+    values = emitted(plan)
+    loaded = load(values, batch_ranks(plan))
     assert loaded.refusal is None
     read, job, precision = loaded.config, plan.training, plan.precision
     assert read.train_micro_batch_size_per_gpu == job.micro_batch_size
@@ -164,10 +170,52 @@ def test_a_cpu_gets_torchs_optimizer() -> None:
     assert load(emitted(plan), batch_ranks(plan)).config.optimizer_params["torch_adam"] is True
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ft")), ids=lambda path: path.stem)
+def test_the_examples(path: Path) -> None:
+    checked = check_file(str(path))
+    assert checked.document is not None
+    if checked.exit_code or "deepspeed" not in {block.name for block in checked.document.targets}:
+        pytest.skip("not for DeepSpeed, or wrong on purpose")
+    assert_read(next(job.plan for job in checked.jobs if job.plan.training.stack in BACKEND.stacks))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    stack=st.sampled_from(["deepspeed", "megatron_deepspeed"]),
+    precision=st.builds(
+        Precision,
+        compute=st.sampled_from(["bf16", "fp16", "fp32"]),
+        parameters=st.sampled_from([None, None, "fp32"]),
+        master_parameters=st.sampled_from([None, None, "none"]),
+        gradients=st.sampled_from([None, "fp32"]),
+        optimizer_states=st.sampled_from([None, None, None, "bf16"]),
+    ),
+    parallelism=st.builds(
+        Parallelism,
+        tensor=st.sampled_from([1, 2, 4]),
+        pipeline=st.sampled_from([1, 2]),
+        context=st.sampled_from([1, 2]),
+        zero_stage=st.integers(0, 3),
+        offload=st.sampled_from([None, None, None, Offload("cpu"), Offload("nvme", "cpu")]),
+    ),
+    optimizer=st.builds(OptimizerChoice, st.sampled_from(OPTIMIZERS), fused=st.booleans()),
+    scheduler=st.builds(Scheduler, st.sampled_from(["constant", "linear", "cosine"]), st.integers(0, 5)),
+    checkpointing=st.builds(Checkpointing, st.sampled_from(["none", "selective", "full"]), st.integers(1, 20)),
+)
+def test_whatever_has_no_error_is_read(
+    *, stack: Any, precision: Any, parallelism: Any, optimizer: Any, scheduler: Any, checkpointing: Any
+) -> None:
+    fields = {"optimizer": optimizer, "learning_rate_scheduler": scheduler, "activation_checkpointing": checkpointing}
+    plan = plan_of(precision=precision, training=training(stack=stack, **fields), parallelism=parallelism)
+    found = plan_findings(plan) + BACKEND.check(plan, target_of(nvme_path="/local_nvme"))
+    if not has_errors(found):
+        assert_read(plan)
+
+
 def test_the_oracle_refuses() -> None:
     """The oracle is no rubber stamp."""
-    settings = emitted(plan_of(parallelism=Parallelism(zero_stage=2)))
-    assert load(settings, 8).refusal is None
-    assert "train_batch_size" in str(load(settings, 7).refusal)
-    assert "simultaneously" in str(load({**settings, "fp16": {"enabled": True}}, 8).refusal)
-    assert "typo" in str(load({**settings, "zero_optimization": {"typo": 1}}, 8).refusal)
+    values = emitted(plan_of(parallelism=Parallelism(zero_stage=2)))
+    assert load(values, 8).refusal is None
+    assert "train_batch_size" in str(load(values, 7).refusal)
+    assert "simultaneously" in str(load({**values, "fp16": {"enabled": True}}, 8).refusal)
+    assert "typo" in str(load({**values, "zero_optimization": {"typo": 1}}, 8).refusal)
