@@ -2,6 +2,7 @@
 
 from ftspec.memory.step.activations import activation, dropped, is_gpt2
 from ftspec.memory.step.attention import EagerSettings, Heads, eager, flash, math_sdpa, repeat_heads, rotate, sdpa
+from ftspec.memory.step.experts import experts
 from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import FP32, gradient
@@ -81,13 +82,25 @@ def mlp(builder: Builder, value: Value, width: int) -> Value:
     return output
 
 
+def feed_forward(builder: Builder, value: Value, has_experts: bool) -> Value:
+    """The layer's MLP, or its routed and shared experts."""
+    shape = builder.setting.shape
+    if not has_experts or shape.moe is None:
+        return mlp(builder, value, shape.intermediate_size)
+    routed = experts(builder, shape.moe, value)
+    if not shape.moe.shared_intermediate_size:
+        return routed
+    return builder.add(routed, mlp(builder, value, shape.moe.shared_intermediate_size))
+
+
 def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:
     """A decoder layer: its tape, its input and its output."""
     builder, shape = Builder(setting, variant.trained), setting.shape
     first = Value(builder.norm_rows * shape.hidden_size, setting.residual, needs_gradient=variant.input_gradient)
     mixed = attention(builder, builder.gather(builder.norm(first, shape.hidden_size)))
     value = builder.add(first, dropped(builder, shape, builder.scatter(mixed)))
-    inner = mlp(builder, builder.gather(builder.norm(value, shape.hidden_size)), shape.intermediate_size)
+    normal = builder.gather(builder.norm(value, shape.hidden_size))
+    inner = feed_forward(builder, normal, variant.experts)
     return builder, first, builder.add(value, dropped(builder, shape, builder.scatter(inner)))
 
 

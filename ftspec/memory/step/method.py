@@ -43,6 +43,8 @@ def setting_of(plan: Plan) -> Setting:
         sequence_parallel=plan.parallelism.sequence_parallel and tensor > 1,
         adapter=adapter_of(training.method),
         quantized=training.method.kind == "qlora",
+        expert=max(1, plan.parallelism.expert),
+        expert_tensor=max(1, plan.parallelism.expert_tensor) if plan.model.shape.moe else 1,
     )
 
 

@@ -6,6 +6,7 @@ from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.tape import Node, Role, Step, Value
 
 FP32 = 4
+INDEX = 8
 
 
 def gradient(index: int) -> Step:
@@ -111,10 +112,17 @@ class Program:
         saved = (*((small,) if large.needs_gradient else ()), *((large,) if small.needs_gradient else ()))
         width = max(large.width, small.width)
         product = large.elements * width
-        steps = [gradient(0)]
+        narrow = large.width < width and large.needs_gradient
+        steps = [Step("allocate", product)] if narrow else []
+        steps.append(gradient(0))
         if small.needs_gradient:
             steps += [Step("allocate", product), gradient(1), Step("drop", product)]
         return self.record((large, small), Value(large.elements, width), saved, *steps)
+
+    def rearrange(self, value: Value, elements: Form, indices: Form) -> Value:
+        """Indexing by rows: the indices are kept; the backward puts the gradient into zeros, in a second tensor."""
+        kept = Value(indices, INDEX)
+        return self.record((value,), Value(elements, value.width), (kept,), Step("allocate", value.size), gradient(0))
 
 
 def _role(value: Value) -> Role:

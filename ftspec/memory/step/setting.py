@@ -16,7 +16,7 @@ class Adapter(NamedTuple):
 
 class Setting(NamedTuple):
     """One rank's layers: widths in bytes of products and of weights as the modules hold them, the attention kernel,
-    the degree that divides the matrices, and whether norms see only this rank's part of the sequence.
+    the degrees that divide the matrices and the experts, and whether norms see only this rank's part of the sequence.
     """
 
     shape: ModelShape
@@ -27,6 +27,8 @@ class Setting(NamedTuple):
     sequence_parallel: bool = False
     adapter: Adapter | None = None
     quantized: bool = False
+    expert: int = 1
+    expert_tensor: int = 1
 
     @property
     def residual(self) -> int:

@@ -1,0 +1,43 @@
+"""Routed experts as transformers runs them with grouped products (transformers/integrations/moe.py,
+`grouped_mm_experts_forward`): every token is copied for each of its experts.
+"""
+
+from ftspec.catalog.shape import MoeShape
+from ftspec.memory.step.modules import Builder
+from ftspec.memory.step.operations import FP32, INDEX, gradient
+from ftspec.memory.step.tape import Step, Value
+
+
+def _router(builder: Builder, moe: MoeShape, value: Value) -> Value:
+    """Scores of all experts, softmax in fp32, the best few; Mixtral weighs its experts in fp32 and others take less
+    (models/mixtral/modeling_mixtral.py, `MixtralTopKRouter`).
+    """
+    shape, rows = builder.setting.shape, builder.rows
+    scores = builder.linear("router", value, shape.hidden_size, moe.num_experts, moe.router_bias)
+    probabilities = builder.softmax(builder.cast(scores, FP32))
+    chosen = rows * moe.num_experts_per_tok
+    kept = (Value(chosen, INDEX), Value(chosen, FP32))
+    steps = (Step("allocate", probabilities.size), gradient(0))
+    return builder.record((probabilities,), Value(chosen, FP32), kept, *steps)
+
+
+def experts(builder: Builder, moe: MoeShape, value: Value) -> Value:
+    """Copy, sort by expert, up, down, weigh, sort back, sum. Tokens are taken to be spread evenly over expert ranks."""
+    setting, count = builder.setting, moe.num_experts_per_tok
+    hidden, width = moe.latent_size or setting.shape.hidden_size, -(-moe.moe_intermediate_size // setting.expert_tensor)
+    local = -(-moe.num_experts // setting.expert)
+    weights = _router(builder, moe, value)
+    rows = builder.rows * count
+    copies = builder.rearrange(value, rows * hidden, rows * 2)
+    gated = setting.shape.mlp == "gated"
+    inner = builder.product(copies, rows, builder.weight(local * hidden * width * (1 + gated)), width * (1 + gated))
+    if gated:
+        gate, up = builder.split(inner, (rows * width, rows * width))
+        inner = builder.multiply(builder.pointwise(gate), up)
+    else:
+        inner = builder.pointwise(inner)
+    output = builder.product(inner, rows, builder.weight(local * hidden * width), hidden)
+    weighted = builder.rearrange(builder.broadcast_multiply(output, weights), rows * hidden, rows)
+    total = builder.record((weighted,), Value(builder.rows * hidden, weighted.width), (), gradient(0))
+    builder.hold(value)
+    return builder.cast(total, value.width)
