@@ -29,7 +29,9 @@ def main() -> None:
         _seconds(command)
     pairs = [(_seconds(check), _seconds(measure)) for _ in range(RUNS)]
     ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
-    print(f"ftspec check: {ours * 1000:.0f} ms; import pydantic: {theirs * 1000:.0f} ms; ratio {ours / theirs:.2f} (asked: at most {ASKED})")
+    print(
+        f"ftspec check: {ours * 1000:.0f} ms; import pydantic: {theirs * 1000:.0f} ms; ratio {ours / theirs:.2f} (asked: at most {ASKED})"
+    )
     program = f"import sys; from ftspec.pipeline import check_file; check_file({str(EXAMPLE)!r}); print(*sorted(set({FORBIDDEN!r}) & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
     print(f"heavy packages that a check loads: {loaded or 'none'}")

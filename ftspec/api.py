@@ -13,12 +13,13 @@ class SpecError(Exception):
     """A spec with errors where a result was asked for. `findings` has everything that was found."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        super().__init__("; ".join(f"{finding.path}:{finding.span.line}: {finding.code}: {finding.message}" for finding in findings))
+        lines = (f"{each.path}:{each.span.line}: {each.code}: {each.message}" for each in findings)
+        super().__init__("; ".join(lines))
         self.findings = tuple(findings)
 
 
 def check(path: str | PathLike[str], settings: Sequence[str] = ()) -> Checked:
-    """Everything that a check knows of a spec: document, plans, memory, findings. Never raises for what is in the file."""
+    """All that a check knows of a spec: document, plans, memory, findings. Nothing in the file makes it raise."""
     return check_file(fspath(path), settings)
 
 
@@ -38,12 +39,12 @@ def estimate_memory(path: str | PathLike[str], settings: Sequence[str] = ()) -> 
     return tuple(job.memory for job in checked.jobs)
 
 
-def compile(  # noqa: A001 (the command's name)
+def compile(
     path: str | PathLike[str], out: str | PathLike[str], to: Sequence[str] | None = None, settings: Sequence[str] = ()
 ) -> list[str]:
     """Write the files of the targets under `out` and return their paths: all of them or none.
 
-    Raises SpecError for a spec with errors and `ftspec.output.write.OutputRefused` for a directory that cannot take the files.
+    Raises SpecError for a spec with errors, `ftspec.output.write.OutputRefused` for a directory that cannot take them.
     """
     from ftspec.output.write import write_artefacts
 

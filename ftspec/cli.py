@@ -33,11 +33,11 @@ def _parser(named: str) -> argparse.ArgumentParser:
     """The parser with the arguments of the named command; without one, of all commands, for the help."""
     parser = argparse.ArgumentParser(
         prog="ftspec",
-        description="Check a training-job spec (.ft), estimate its memory, and compile it to DeepSpeed, Megatron and Hydra.",
-        epilog="Exit codes: 0 nothing wrong, 1 errors found, 2 usage or an unreadable file, 3 the only errors are that it does not fit.",
+        description="Check a training-job spec (.ft), estimate its memory, compile it to DeepSpeed, Megatron and Hydra.",
+        epilog="Exit codes: 0 nothing wrong, 1 errors, 2 usage or an unreadable file, 3 only that it does not fit.",
     )
     parser.add_argument("--version", action="version", version=f"ftspec {__version__}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog="ftspec")
     for name in (named,) if named in COMMANDS else COMMANDS:
         command = importlib.import_module(f"ftspec.commands.{name}")
         subparser = subparsers.add_parser(name, help=command.SUMMARY, description=command.SUMMARY)

@@ -23,14 +23,13 @@ from ftspec.core.rule import declare
 from ftspec.core.source import COMMAND_LINE, START
 from ftspec.memory.estimate import estimate_memory
 from ftspec.memory.estimate_model import MemoryEstimate
-from ftspec.output.manifest import manifest_artefact
 from ftspec.plan.model import Plan
 from ftspec.plan.resolve import resolve
 from ftspec.rules.families import plan_findings
 from ftspec.rules.memory import FIT_CODES, memory_findings
 from ftspec.spec.document import Document, TargetBlock
 from ftspec.spec.lower import lower
-from ftspec.syntax.parser import parse
+from ftspec.syntax.parser import parse_partial
 from ftspec.syntax.reading import UNREADABLE_CODES, read_source
 
 NOT_YET_MEANT = declare(
@@ -84,7 +83,7 @@ class Checked(NamedTuple):
 
 
 def check_file(path: str, settings: Sequence[str] = (), to: Sequence[str] | None = None) -> Checked:
-    """Check a file. `settings` are the `key=value` texts of `--set`; `to` names the targets instead of the file's own."""
+    """Check a file. `settings` are the texts of `--set`; `to` names the targets instead of the file's own."""
     text, findings = read_source(path)
     if text is None:
         return _checked(path, "", settings, None, (), findings)
@@ -93,20 +92,23 @@ def check_file(path: str, settings: Sequence[str] = (), to: Sequence[str] | None
 
 def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[str] | None = None) -> Checked:
     """Check a text as the content of `path`."""
-    tree, findings = parse(text)
+    tree, findings = parse_partial(text)
     if tree is None:
         return _checked(path, text, settings, None, (), findings)
     document, more = lower(tree, path, settings)
+    if not tree.complete:  # what was skipped may have said anything: a plan without it would be about another job
+        return _checked(path, text, settings, None, (), findings + more)
     findings += more + _without_effect(document)
     if to is not None:
         document = _retargeted(document, to)
+    whole = not has_errors(findings)  # a default in the place of a refused value says nothing about memory
     jobs: list[Job] = []
     for stack in stacks_of(document):
         plan, more = resolve(document, stack)
         findings += more
         if plan is not None:
             job = Job(plan, estimate_memory(plan))
-            findings += plan_findings(plan) + memory_findings(plan, job.memory)
+            findings += plan_findings(plan) + (memory_findings(plan, job.memory) if whole else [])
             jobs.append(job)
     plans = tuple(job.plan for job in jobs)
     findings += [finding for block in document.targets for finding in _check_target(block, plans)]
@@ -115,6 +117,8 @@ def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[
 
 def compile_checked(checked: Checked) -> list[Artefact]:
     """The artefacts of every target of a check that found no error, and the manifest of them."""
+    from ftspec.output.manifest import manifest_artefact
+
     artefacts: list[Artefact] = []
     plans = tuple(job.plan for job in checked.jobs)
     for block in checked.document.targets if checked.document else ():
@@ -132,11 +136,9 @@ def _retargeted(document: Document, names: Sequence[str]) -> Document:
 
 
 def _without_effect(document: Document) -> list[Finding]:
-    statements = [*document.imports, *document.assertions]
-    return [
-        NOT_YET_MEANT.finding("this statement is read but has no effect in this version of ftspec", statement.span, "write what it says where it applies")
-        for statement in statements
-    ]
+    spans = [*(each.span for each in document.imports), *(each.span for each in document.assertions)]
+    message = "this statement is read but has no effect in this version of ftspec"
+    return [NOT_YET_MEANT.finding(message, span, "write what it says where it applies") for span in spans]
 
 
 def _check_target(block: TargetBlock, plans: tuple[Plan, ...]) -> list[Finding]:
@@ -158,11 +160,22 @@ _SEVERITIES = list(Severity)
 
 
 def _order(path: str) -> Callable[[Finding], tuple[object, ...]]:
-    return lambda finding: (finding.path != path, finding.span[:2], _SEVERITIES.index(finding.severity), finding.code, finding.message)
+    return lambda finding: (
+        finding.path != path,
+        finding.span[:2],
+        _SEVERITIES.index(finding.severity),
+        finding.code,
+        finding.message,
+    )
 
 
 def _checked(
-    path: str, text: str, settings: Sequence[str], document: Document | None, jobs: tuple[Job, ...], findings: list[Finding]
+    path: str,
+    text: str,
+    settings: Sequence[str],
+    document: Document | None,
+    jobs: tuple[Job, ...],
+    findings: list[Finding],
 ) -> Checked:
     """The result: each finding once (two stacks may find the same), in the order of the text."""
     located = dict.fromkeys(_located(finding, path) for finding in findings)

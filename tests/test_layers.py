@@ -7,7 +7,22 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ftspec"
 
-LAYERS = ("core", "syntax", "spec", "catalog", "plan", "memory", "rules", "backends", "output", "pipeline", "reports", "api", "commands", "cli")
+LAYERS = (
+    "core",
+    "syntax",
+    "spec",
+    "catalog",
+    "plan",
+    "memory",
+    "rules",
+    "backends",
+    "output",
+    "pipeline",
+    "reports",
+    "api",
+    "commands",
+    "cli",
+)
 """From the lowest to the highest. A module may import its own layer and those before it."""
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in LAYERS)

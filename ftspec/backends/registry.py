@@ -56,7 +56,9 @@ def unknown_target(block: TargetBlock) -> Finding:
     near = nearest(block.name, backend_names())
     known = ", ".join(backend_names())
     return UNKNOWN_TARGET.finding(
-        f"no target is called {block.name}", block.span, f"did you mean {near}? The targets are {known}" if near else f"the targets are {known}"
+        f"no target is called {block.name}",
+        block.span,
+        f"did you mean {near}? The targets are {known}" if near else f"the targets are {known}",
     )
 
 

@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     if row is None:
         misses = [found for found in results if isinstance(found, NoMatch)]
         near = dict.fromkeys(name for miss in misses for name in miss.ambiguous or miss.suggestions)
-        print(f"ftspec catalog: no single row is called {arguments.name}" + (f"; did you mean {', '.join(near)}?" if near else ""), file=sys.stderr)
+        guess = f"; did you mean {', '.join(near)}?" if near else ""
+        print(f"ftspec catalog: no single row is called {arguments.name}{guess}", file=sys.stderr)
         return 2
     _print_fields(asdict(row))
     return 0
@@ -61,4 +62,5 @@ def _print_fields(fields: dict[str, object], indent: str = "") -> None:
             print(f"{indent}{name}:")
             _print_fields(value, indent + "  ")
         elif value is not None:
-            print(f"{indent}{name}: {value:,}" if isinstance(value, int) and not isinstance(value, bool) else f"{indent}{name}: {value}")
+            shown = f"{value:,}" if type(value) is int else value
+            print(f"{indent}{name}: {shown}")

@@ -4,7 +4,6 @@ import argparse
 import sys
 
 from ftspec.commands.shared_options import add_files, add_format, check_all, exit_code, print_findings
-from ftspec.pipeline import Checked
 
 SUMMARY = "say what is wrong with specs"
 

@@ -14,8 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_file(parser)
     parser.add_argument("--out", metavar="DIR", required=True, help="where the files go")
-    parser.add_argument("--to", metavar="TARGET,…", help=f"which targets instead of the file's: {', '.join(backend_names())}")
-    parser.add_argument("--force", action="store_true", help="replace files that ftspec did not write or that were changed since")
+    known = ", ".join(backend_names())
+    parser.add_argument("--to", metavar="TARGET,…", help=f"which targets instead of the file's: {known}")
+    parser.add_argument(
+        "--force", action="store_true", help="replace files that are not ftspec's or were changed since"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,14 +28,16 @@ def run(arguments: argparse.Namespace) -> int:
     requested = None if arguments.to is None else [name.strip() for name in arguments.to.split(",") if name.strip()]
     unknown = sorted(set(requested or ()) - set(backend_names()))
     if unknown or requested == []:
-        return _usage(f"no target is called {', '.join(unknown) or repr(arguments.to)}; there are {', '.join(backend_names())}")
+        named = ", ".join(unknown) or repr(arguments.to)
+        return _usage(f"no target is called {named}; there are {', '.join(backend_names())}")
     checked = check_file(arguments.file, arguments.settings, requested)
     print_findings([checked])
     if checked.exit_code:
         print("nothing was written", file=sys.stderr)
         return checked.exit_code
     if checked.document and not checked.document.targets:
-        return _usage(f"{checked.path} names no target: write `target deepspeed {{}}` into it, or add --to {','.join(backend_names())}")
+        known = ",".join(backend_names())
+        return _usage(f"{checked.path} names no target: write `target deepspeed {{}}` into it, or add --to {known}")
     try:
         written = write_artefacts(arguments.out, compile_checked(checked), arguments.force)
     except OutputRefused as refusal:

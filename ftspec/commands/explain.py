@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     rule = rules.get(arguments.code.upper())
     if rule is None:
         near = nearest(arguments.code, rules)
-        print(f"ftspec explain: no code {arguments.code}" + (f"; did you mean {near}?" if near else "") + " `ftspec explain all` lists them", file=sys.stderr)
+        guess = f"; did you mean {near}?" if near else "."
+        print(f"ftspec explain: no code {arguments.code}{guess} `ftspec explain all` lists them", file=sys.stderr)
         return 2
     print(f"{rule.code} ({rule.severity}): {rule.title}\n\n{textwrap.fill(rule.explanation, 100)}")
     for title, example in (("This is reported:", rule.bad), ("This is not:", rule.good)):

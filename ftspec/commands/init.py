@@ -46,13 +46,16 @@ target hydra {{}}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("name", metavar="NAME", nargs="?", default="job", help="name of the job and of its file (default: job)")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", default="job", help="name of the job and of its file (default: job)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write NAME.ft unless it exists."""
     path = arguments.name if arguments.name.endswith(".ft") else f"{arguments.name}.ft"
     name = os.path.basename(path).removesuffix(".ft")
+    # Only what needs no quoting anywhere
     if not name or not all(character.isalnum() or character in "-_. " for character in name):
         print(f"ftspec init: {arguments.name!r} makes no file name: use letters, digits, - and _", file=sys.stderr)
         return 2

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from ftspec.core.resources import resource_names, resource_path
+from ftspec.core.resources import read_resource, resource_names
 
 SUMMARY = "list the JSON Schemas, or print one"
 _ENDING = ".schema.json"
@@ -23,5 +23,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name not in names:
         print(f"ftspec schema: no schema {arguments.name}; there are {', '.join(names)}", file=sys.stderr)
         return 2
-    sys.stdout.write(resource_path("schemas", arguments.name + _ENDING).read_text(encoding="utf-8"))
+    sys.stdout.write(read_resource("schemas", arguments.name + _ENDING))
     return 0

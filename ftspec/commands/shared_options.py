@@ -22,12 +22,15 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help="override a field, as in parallelism.tensor=4")
+    words = "override a field, as in parallelism.tensor=4"
+    parser.add_argument("--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help=words)
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """`--format text|json`."""
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what standard output carries (default: text)")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="what standard output carries (default: text)"
+    )
 
 
 def check_all(files: list[str], settings: list[str]) -> list[Checked]:

@@ -25,7 +25,9 @@ def _columns(text: str) -> int:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text.replace("\t", _TAB))
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text.replace("\t", _TAB)
+    )
 
 
 def _excerpt(line: str, span: Span) -> tuple[str, str]:

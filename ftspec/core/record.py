@@ -31,7 +31,7 @@ def _initializer(class_name: str, declared: tuple[Field[Any], ...]) -> Any:
     factories = {each.name: each.default_factory for each in declared if each.default_factory is not MISSING}
     size = len(names)
 
-    def __init__(self: Any, *positional: Any, **named: Any) -> None:
+    def initialize(self: Any, *positional: Any, **named: Any) -> None:
         values = self.__dict__
         values.update(defaults)
         values.update(zip(names, positional, strict=False))
@@ -40,21 +40,24 @@ def _initializer(class_name: str, declared: tuple[Field[Any], ...]) -> Any:
             if name not in values:
                 values[name] = factory()
         if len(values) != size or len(positional) > size or not named.keys().isdisjoint(names[: len(positional)]):
-            raise TypeError(f"{class_name} takes {', '.join(names)}; given {len(positional)} by position and {', '.join(named) or 'none'} by name")
+            given = ", ".join(named) or "none"
+            raise TypeError(
+                f"{class_name} takes {', '.join(names)}; given {len(positional)} by position, {given} by name"
+            )
 
-    return __init__
+    return initialize
 
 
 def _comparison(names: list[str]) -> tuple[Any, Any]:
     values = attrgetter(*names) if names else lambda self: ()
 
-    def __eq__(self: Any, other: object) -> Any:
+    def equal(self: Any, other: object) -> Any:
         return values(self) == values(other) if type(self) is type(other) else NotImplemented
 
-    def __hash__(self: Any) -> int:
+    def digest(self: Any) -> int:
         return hash(values(self))
 
-    return __eq__, __hash__
+    return equal, digest
 
 
 def _representation(self: Any) -> str:

@@ -21,7 +21,12 @@ class Rule(NamedTuple):
     good: str
 
     def finding(
-        self, message: str, span: Span = START, help: str | None = None, fix: Fix | None = None, related: tuple[Related, ...] = ()
+        self,
+        message: str,
+        span: Span = START,
+        help: str | None = None,
+        fix: Fix | None = None,
+        related: tuple[Related, ...] = (),
     ) -> Finding:
         """A finding of this rule at a place."""
         return Finding(self.code, self.severity, message, span, help, fix, related)

@@ -45,10 +45,25 @@ def _units() -> dict[str, Unit]:
         if not prefix.endswith("i"):
             for bits in ("bps", "bit/s", "b/s"):
                 units[f"{prefix}{bits}"] = Unit(Dimension.BYTES_PER_SECOND, Fraction(factor, 8))
-    for name, seconds in {"us": Fraction(1, 10**6), "ms": Fraction(1, 10**3), "s": 1, "min": 60, "h": 3600, "d": 86400}.items():
-        units[name] = Unit(Dimension.SECONDS, Fraction(seconds))
+    times = {
+        "us": Fraction(1, 10**6),
+        "ms": Fraction(1, 10**3),
+        "s": Fraction(1),
+        "min": Fraction(60),
+        "h": Fraction(3600),
+    }
+    for name, seconds in {**times, "d": Fraction(86400)}.items():
+        units[name] = Unit(Dimension.SECONDS, seconds)
     units["USD"] = Unit(Dimension.DOLLARS, Fraction(1))
-    for name, factor in {"k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}.items():
+    for name, factor in {
+        "k": 10**3,
+        "M": 10**6,
+        "B": 10**9,
+        "T": 10**12,
+        "Ki": 2**10,
+        "Mi": 2**20,
+        "Gi": 2**30,
+    }.items():
         units[name] = Unit(Dimension.NUMBER, Fraction(factor))
     return units
 

@@ -47,7 +47,9 @@ def manifest_artefact(spec_path: str, spec_text: str, plans: Iterable[Plan], art
         "schema": SCHEMA,
         "ftspec_version": __version__,
         "spec": {"file": os.path.basename(spec_path), "sha256": digest(spec_text)},
-        "files": {artefact.path: _entry(artefact, origins) for artefact in sorted(artefacts, key=lambda each: each.path)},
+        "files": {
+            artefact.path: _entry(artefact, origins) for artefact in sorted(artefacts, key=lambda each: each.path)
+        },
     }
     return Artefact(MANIFEST, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
@@ -55,5 +57,9 @@ def manifest_artefact(spec_path: str, spec_text: str, plans: Iterable[Plan], art
 def _entry(artefact: Artefact, origins: dict[str, str]) -> dict[str, object]:
     return {
         "sha256": digest(artefact.text),
-        "origins": {key: {"plan": path, "origin": origins[path]} if path in origins else {"origin": path} for key, path in artefact.origins.items()},
+        "origins": {key: _origin(path, origins) for key, path in artefact.origins.items()},
     }
+
+
+def _origin(path: str, origins: dict[str, str]) -> dict[str, str]:
+    return {"plan": path, "origin": origins[path]} if path in origins else {"origin": path}

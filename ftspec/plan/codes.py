@@ -122,3 +122,16 @@ target megatron {}
 """,
     _GOOD,
 )
+TOO_MANY_STAGES = declare(
+    "FT810",
+    Severity.ERROR,
+    "the pipeline has more pieces than any model has layers",
+    "Each pipeline stage, and each of its chunks, holds at least one layer. A count beyond all models is a slip of the keyboard, and nothing is laid out for it.",
+    """ft 1
+model { from = "meta-llama/Llama-3.1-8B" }
+hardware { gpu = "H100-SXM5-80GB" }
+parallelism { pipeline = 8  virtual_pipeline = 1000000 }
+target megatron {}
+""",
+    _GOOD,
+)

@@ -17,11 +17,24 @@ def resolve_accelerator(written: Hardware, ledger: Ledger) -> Accelerator | None
     """The accelerator's catalog row, or None with a finding."""
     if written.gpu is None:
         if not ledger.wrote_into("hardware.gpu"):
-            ledger.report(MISSING_GPU, "hardware", "the job names no accelerator", 'write hardware { gpu = "H100-SXM5-80GB"  nodes = 1  gpus_per_node = 8 }')
+            ledger.report(
+                MISSING_GPU,
+                "hardware",
+                "the job names no accelerator",
+                'write hardware { gpu = "H100-SXM5-80GB"  nodes = 1  gpus_per_node = 8 }',
+            )
         return None
     found = find_accelerator(written.gpu)
     if isinstance(found, NoMatch):
-        report_no_match(ledger, UNKNOWN_GPU, "hardware.gpu", "accelerator", written.gpu, found, "`ftspec catalog hardware` lists them")
+        report_no_match(
+            ledger,
+            UNKNOWN_GPU,
+            "hardware.gpu",
+            "accelerator",
+            written.gpu,
+            found,
+            "`ftspec catalog hardware` lists them",
+        )
         return None
     return found
 
@@ -29,7 +42,9 @@ def resolve_accelerator(written: Hardware, ledger: Ledger) -> Accelerator | None
 def _resolve_network(written: str | CustomNetwork | None, nodes: int, ledger: Ledger) -> Network | None:
     path = "hardware.network"
     if written is None:
-        return ledger.take(path, None, None, "one node needs none" if nodes == 1 else "nothing was said of what joins the nodes")
+        return ledger.take(
+            path, None, None, "one node needs none" if nodes == 1 else "nothing was said of what joins the nodes"
+        )
     ledger.given(path, path)
     if isinstance(written, str):
         return _find_network(written, path, ledger)
@@ -74,7 +89,9 @@ def _usable_memory(memory: int, accelerator: Accelerator) -> int:
     return min(memory, memory * accelerator.usable_memory_bytes // accelerator.memory_bytes)
 
 
-def resolve_hardware(written: Hardware, accelerator: Accelerator, needed_world_size: int | None, ledger: Ledger) -> HardwarePlan:
+def resolve_hardware(
+    written: Hardware, accelerator: Accelerator, needed_world_size: int | None, ledger: Ledger
+) -> HardwarePlan:
     """The cluster with nothing open. `needed_world_size` is what a fully stated layout asks for, in GPUs."""
     row = accelerator.id
     ledger.given("hardware.gpu", "hardware.gpu")
@@ -85,7 +102,9 @@ def resolve_hardware(written: Hardware, accelerator: Accelerator, needed_world_s
     else:
         ledger.given("hardware.gpus_per_node", "hardware.gpus_per_node")
     if isinstance(written.nodes, Auto) and needed_world_size is not None:
-        nodes = ledger.derive("hardware.nodes", -(-needed_world_size // per_node), "⌈tensor × pipeline × context × data / gpus_per_node⌉")
+        nodes = ledger.derive(
+            "hardware.nodes", -(-needed_world_size // per_node), "⌈tensor × pipeline × context × data / gpus_per_node⌉"
+        )
     else:
         nodes = ledger.take("hardware.nodes", written.nodes, 1, "one node")
     memory = written.gpu_memory
@@ -94,10 +113,18 @@ def resolve_hardware(written: Hardware, accelerator: Accelerator, needed_world_s
         usable = ledger.look_up("hardware.usable_memory_bytes", accelerator.usable_memory_bytes, row)
     else:
         ledger.given("hardware.gpu_memory_bytes", "hardware.gpu_memory")
-        usable = ledger.derive("hardware.usable_memory_bytes", _usable_memory(memory, accelerator), "gpu_memory × the usable share of " + row)
+        usable = ledger.derive(
+            "hardware.usable_memory_bytes",
+            _usable_memory(memory, accelerator),
+            "gpu_memory × the usable share of " + row,
+        )
     price = written.price_per_gpu_hour
     if price is None:
-        price = ledger.look_up("hardware.price_per_gpu_hour", accelerator.price_per_gpu_hour, f"{row}, {accelerator.price_as_of or 'no price known'}")
+        price = ledger.look_up(
+            "hardware.price_per_gpu_hour",
+            accelerator.price_per_gpu_hour,
+            f"{row}, {accelerator.price_as_of or 'no price known'}",
+        )
     else:
         ledger.given("hardware.price_per_gpu_hour", "hardware.price_per_gpu_hour")
     return HardwarePlan(
@@ -109,6 +136,8 @@ def resolve_hardware(written: Hardware, accelerator: Accelerator, needed_world_s
         gpu_memory_bytes=memory,
         usable_memory_bytes=usable,
         network=_resolve_network(written.network, nodes, ledger),
-        host_memory_bytes=ledger.take("hardware.host_memory_bytes", written.host_memory, None, "not stated", "hardware.host_memory"),
+        host_memory_bytes=ledger.take(
+            "hardware.host_memory_bytes", written.host_memory, None, "not stated", "hardware.host_memory"
+        ),
         price_per_gpu_hour=price,
     )

@@ -21,12 +21,19 @@ class Ledger:
         self.origins: dict[str, Origin] = {}
         self.findings: list[Finding] = []
 
-    def take(self, path: str, written: Value | Auto | None, default: Value, why: str, spec_path: str | None = None) -> Value:
+    def take(
+        self, path: str, written: Value | Auto | None, default: Value, why: str, spec_path: str | None = None
+    ) -> Value:
         """The written value, or else `default` for the reason `why`. `spec_path` is where it is written, if not `path`."""
         if written is None or isinstance(written, Auto):
             self.origins[path] = Origin("default", why)
             if written is not None:
-                self.report(AUTO_TAKEN_AS_DEFAULT, spec_path or path, f"nothing here determines this `auto`; it is taken as {default} ({why})", "write the value")
+                self.report(
+                    AUTO_TAKEN_AS_DEFAULT,
+                    spec_path or path,
+                    f"nothing here determines this `auto`; it is taken as {default} ({why})",
+                    "write the value",
+                )
             return default
         self.given(path, spec_path or path)
         return written

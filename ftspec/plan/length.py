@@ -18,7 +18,9 @@ def resolve_length(training: Training, tokens_per_step: int, ledger: Ledger) -> 
     elif steps is not None:
         tokens = ledger.derive(_TOKENS, steps * tokens_per_step, "steps × global_batch_size × sequence_length")
     elif training.epochs is not None and training.dataset is not None and training.dataset.tokens is not None:
-        tokens = ledger.derive(_TOKENS, max(1, round(training.epochs * training.dataset.tokens)), "epochs × dataset.tokens")
+        tokens = ledger.derive(
+            _TOKENS, max(1, round(training.epochs * training.dataset.tokens)), "epochs × dataset.tokens"
+        )
     else:
         ledger.take(_TOKENS, None, None, "the job's length is open")
     if steps is not None:

@@ -23,6 +23,8 @@ class Origin:
     def __str__(self) -> str:
         """One line: `given at job.ft:12:14`, `derived: world_size / tensor`."""
         if self.kind == "given":
-            where = f"{self.place.path}:{self.place.value.line}:{self.place.value.column}" if self.place else self.detail
+            where = (
+                f"{self.place.path}:{self.place.value.line}:{self.place.value.column}" if self.place else self.detail
+            )
             return f"given at {where}"
         return f"{self.kind}: {self.detail}" if self.detail else self.kind

@@ -1,6 +1,6 @@
 """The layout: degrees, sharding and schedule."""
 
-from typing import cast
+from typing import Literal, cast
 
 from ftspec.plan.ledger import Ledger
 from ftspec.plan.model import ParallelismPlan, Stack
@@ -38,7 +38,9 @@ def resolve_parallelism(written: Parallelism, world_size: int, stack: Stack, led
     context = _degree(ledger, "context", written.context)
     if written.data is None or isinstance(written.data, Auto):
         data = ledger.derive(
-            "parallelism.data", max(1, world_size // (tensor * pipeline * context)), "world_size / (tensor × pipeline × context)"
+            "parallelism.data",
+            max(1, world_size // (tensor * pipeline * context)),
+            "world_size / (tensor × pipeline × context)",
         )
     else:
         data = ledger.take("parallelism.data", written.data, 1, "")
@@ -54,18 +56,34 @@ def resolve_parallelism(written: Parallelism, world_size: int, stack: Stack, led
         context=context,
         expert=_degree(ledger, "expert", written.expert),
         expert_tensor=ledger.take("parallelism.expert_tensor", written.expert_tensor, tensor, "tensor"),
-        zero_stage=cast("int", zero_stage),  # type: ignore[arg-type]  # 0 to 3 by the field's limits
-        sequence_parallel=ledger.take("parallelism.sequence_parallel", written.sequence_parallel, False, "off unless asked for"),
+        zero_stage=cast("Literal[0, 1, 2, 3]", zero_stage),  # by the field's limits
+        sequence_parallel=ledger.take(
+            "parallelism.sequence_parallel", written.sequence_parallel, False, "off unless asked for"
+        ),
         distributed_optimizer=ledger.take(
-            "parallelism.distributed_optimizer", written.distributed_optimizer, zero_stage == 1 and "megatron" in stack, "on with zero_stage 1 under Megatron"
+            "parallelism.distributed_optimizer",
+            written.distributed_optimizer,
+            zero_stage == 1 and "megatron" in stack,
+            "on with zero_stage 1 under Megatron",
         ),
         offload_optimizer=ledger.take(
-            "parallelism.offload_optimizer", offload.optimizer, "none", "nothing is offloaded unless asked to", "parallelism.offload.optimizer"
+            "parallelism.offload_optimizer",
+            offload.optimizer,
+            "none",
+            "nothing is offloaded unless asked to",
+            "parallelism.offload.optimizer",
         ),
         offload_parameters=ledger.take(
-            "parallelism.offload_parameters", offload.parameters, "none", "nothing is offloaded unless asked to", "parallelism.offload.parameters"
+            "parallelism.offload_parameters",
+            offload.parameters,
+            "none",
+            "nothing is offloaded unless asked to",
+            "parallelism.offload.parameters",
         ),
         schedule=ledger.take(
-            "parallelism.schedule", written.schedule, "interleaved" if virtual > 1 else "1f1b", "interleaved with virtual_pipeline, else 1f1b"
+            "parallelism.schedule",
+            written.schedule,
+            "interleaved" if virtual > 1 else "1f1b",
+            "interleaved with virtual_pipeline, else 1f1b",
         ),
     )

@@ -31,16 +31,22 @@ def resolve_precision(
 ) -> PrecisionPlan:
     """Precision with nothing open."""
     default_compute: ComputeType = "bf16" if accelerator.supports_bf16 else "fp16"
-    compute = ledger.take("precision.compute", written.compute, default_compute, f"the best 16-bit type of {accelerator.id}")
+    compute = ledger.take(
+        "precision.compute", written.compute, default_compute, f"the best 16-bit type of {accelerator.id}"
+    )
     parameters = ledger.take("precision.parameters", written.parameters, _stored(compute), "compute's type")
     mixed = parameters != "fp32" and stack in _KEEPS_MASTER
     master: Literal["fp32", "none"] = ledger.take(
         "precision.master_parameters",
         written.master_parameters,
         "fp32" if mixed else "none",
-        f"{stack} keeps an fp32 copy of 16-bit parameters" if mixed else f"{stack} optimizes the parameters as they are held",
+        f"{stack} keeps an fp32 copy of 16-bit parameters"
+        if mixed
+        else f"{stack} optimizes the parameters as they are held",
     )
-    gradients = ledger.take("precision.gradients", written.gradients, *_default_gradients(stack, parameters, zero_stage))
+    gradients = ledger.take(
+        "precision.gradients", written.gradients, *_default_gradients(stack, parameters, zero_stage)
+    )
     states: Literal["fp32", "bf16", "fp16", "int8"] = "fp32" if master == "fp32" else parameters
     reason = "the type of the parameters that the optimizer holds"
     if optimizer == "adamw_8bit":

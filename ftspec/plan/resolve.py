@@ -1,25 +1,40 @@
 """Spec to plan: every value decided, every decision with its origin."""
 
+import math
 import os
 from types import MappingProxyType
 
 from ftspec.core.finding import Finding
+from ftspec.plan.codes import TOO_MANY_STAGES
 from ftspec.plan.hardware import resolve_accelerator, resolve_hardware
 from ftspec.plan.ledger import Ledger
 from ftspec.plan.model import Plan, Stack
 from ftspec.plan.model_row import resolve_model
 from ftspec.plan.parallelism import needed_world_size, resolve_parallelism
 from ftspec.plan.precision import resolve_precision
-from ftspec.plan.stages import lay_out_stages
+from ftspec.plan.stages import MOST_PIECES, lay_out_stages
 from ftspec.plan.storage import resolve_storage
 from ftspec.plan.training import resolve_training
 from ftspec.spec.document import Document
+from ftspec.spec.model import Parallelism
 from ftspec.spec.optimizers import OptimizerChoice
 
 
 def _job_name(document: Document, ledger: Ledger) -> str:
     stem = os.path.splitext(os.path.basename(document.path))[0] or "job"
     return ledger.take("name", document.spec.name, stem, "the file's name")
+
+
+def _can_be_laid_out(written: Parallelism, ledger: Ledger) -> bool:
+    degrees = {"pipeline": written.pipeline, "virtual_pipeline": written.virtual_pipeline}
+    counts = {name: degree for name, degree in degrees.items() if isinstance(degree, int)}
+    pieces = math.prod(counts.values())
+    if pieces <= MOST_PIECES:
+        return True
+    largest = max(counts, key=lambda name: counts[name])
+    message = f"{' × '.join(f'{name} {count:,}' for name, count in counts.items())} makes more pieces than any model has layers"
+    ledger.report(TOO_MANY_STAGES, f"parallelism.{largest}", message, "write at most the model's number of layers")
+    return False
 
 
 def resolve(document: Document, stack: Stack) -> tuple[Plan | None, list[Finding]]:
@@ -35,6 +50,8 @@ def resolve(document: Document, stack: Stack) -> tuple[Plan | None, list[Finding
     if model is None or accelerator is None:
         return None, ledger.findings
     hardware = resolve_hardware(spec.hardware, accelerator, needed_world_size(spec.parallelism), ledger)
+    if not _can_be_laid_out(spec.parallelism, ledger):
+        return None, ledger.findings
     parallelism = resolve_parallelism(spec.parallelism, hardware.world_size, stack, ledger)
     optimizer = (spec.training.optimizer or OptimizerChoice()).kind
     plan = Plan(

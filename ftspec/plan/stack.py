@@ -11,7 +11,13 @@ def _more_than_one(*degrees: int | Auto | None) -> bool:
 
 def default_stack(parallelism: Parallelism) -> Stack:
     """The simplest stack that has what the layout asks for: Megatron for model parallelism, DeepSpeed for ZeRO, else DDP."""
-    degrees = (parallelism.tensor, parallelism.pipeline, parallelism.context, parallelism.expert, parallelism.virtual_pipeline)
+    degrees = (
+        parallelism.tensor,
+        parallelism.pipeline,
+        parallelism.context,
+        parallelism.expert,
+        parallelism.virtual_pipeline,
+    )
     if _more_than_one(*degrees) or parallelism.sequence_parallel or parallelism.distributed_optimizer:
         return "megatron"
     if parallelism.zero_stage or (parallelism.offload or Offload()) != Offload():

@@ -4,6 +4,9 @@ from itertools import accumulate
 
 from ftspec.core.record import record
 
+MOST_PIECES = 2**14
+"""The most pieces (stages × chunks) that a model is cut into: no model has as many layers."""
+
 
 @record
 class Stage:
@@ -43,10 +46,7 @@ def lay_out_stages(num_hidden_layers: int, pipeline_parallel: int, virtual_pipel
     return tuple(
         Stage(
             pipeline_stage=stage,
-            chunks=tuple(
-                range(starts[piece], starts[piece + 1])
-                for piece in range(stage, pieces, pipeline_parallel)
-            ),
+            chunks=tuple(range(starts[piece], starts[piece + 1]) for piece in range(stage, pieces, pipeline_parallel)),
             embedding=stage == 0,
             head=stage == pipeline_parallel - 1,
         )

@@ -15,6 +15,10 @@ def resolve_storage(written: Storage, ledger: Ledger) -> StoragePlan:
         read_bandwidth=ledger.take("storage.read_bandwidth", written.read_bandwidth, None, _NOT_STATED),
         write_bandwidth=ledger.take("storage.write_bandwidth", written.write_bandwidth, None, _NOT_STATED),
         checkpoint_every_seconds=ledger.take(
-            "storage.checkpoint_every_seconds", checkpoint.every if checkpoint else None, None, "no checkpoints were asked for", "storage.checkpoint.every"
+            "storage.checkpoint_every_seconds",
+            checkpoint.every if checkpoint else None,
+            None,
+            "no checkpoints were asked for",
+            "storage.checkpoint.every",
         ),
     )

@@ -26,16 +26,33 @@ def _adapters(written: Lora | Qlora, ledger: Ledger) -> MethodPlan:
         alpha=ledger.take(f"{_METHOD}.alpha", written.alpha, 2.0 * rank, "2 × rank"),
         dropout=ledger.take(f"{_METHOD}.dropout", written.dropout, 0.0, "no dropout"),
         targets=(targets,) if isinstance(targets, str) else targets,
-        adapter_dtype=ledger.take(f"{_METHOD}.adapter_dtype", written.adapter_dtype, "fp32", "adapters are held in fp32"),
-        quantization=ledger.take(f"{_METHOD}.quantization", written.quantization, "nf4", "nf4 suits normal weights") if isinstance(written, Qlora) else "none",
-        double_quantization=ledger.take(f"{_METHOD}.double_quantization", written.double_quantization, True, "the scales are quantized too")
+        adapter_dtype=ledger.take(
+            f"{_METHOD}.adapter_dtype", written.adapter_dtype, "fp32", "adapters are held in fp32"
+        ),
+        quantization=ledger.take(f"{_METHOD}.quantization", written.quantization, "nf4", "nf4 suits normal weights")
+        if isinstance(written, Qlora)
+        else "none",
+        double_quantization=ledger.take(
+            f"{_METHOD}.double_quantization", written.double_quantization, True, "the scales are quantized too"
+        )
         if isinstance(written, Qlora)
         else False,
     )
 
 
 def _resolve_method(written: Full | Lora | Qlora | Partial | None, ledger: Ledger) -> MethodPlan:
-    for name in ("rank", "alpha", "dropout", "targets", "adapter_dtype", "quantization", "double_quantization", "last_layers", "embeddings", "head"):
+    for name in (
+        "rank",
+        "alpha",
+        "dropout",
+        "targets",
+        "adapter_dtype",
+        "quantization",
+        "double_quantization",
+        "last_layers",
+        "embeddings",
+        "head",
+    ):
         ledger.take(f"{_METHOD}.{name}", None, None, _UNUSED_BY_METHOD)
     ledger.take(f"{_METHOD}.kind", written, None, "every parameter is trained", _METHOD)
     if isinstance(written, Lora | Qlora):
@@ -62,8 +79,12 @@ def _resolve_optimizer(written: OptimizerChoice | None, ledger: Ledger) -> Optim
     beta2 = 0.99 if kind == "lion" else 0.999
     return OptimizerPlan(
         kind=kind,
-        learning_rate=ledger.take(f"{path}.learning_rate", chosen.learning_rate, 1e-5, "a cautious rate for fine-tuning"),
-        weight_decay=ledger.take(f"{path}.weight_decay", chosen.weight_decay, 0.01 if kind in _DECAYING else 0.0, f"{kind}'s usual decay"),
+        learning_rate=ledger.take(
+            f"{path}.learning_rate", chosen.learning_rate, 1e-5, "a cautious rate for fine-tuning"
+        ),
+        weight_decay=ledger.take(
+            f"{path}.weight_decay", chosen.weight_decay, 0.01 if kind in _DECAYING else 0.0, f"{kind}'s usual decay"
+        ),
         beta1=ledger.take(f"{path}.beta1", chosen.beta1, 0.9, f"{kind}'s usual decay of the first moment"),
         beta2=ledger.take(f"{path}.beta2", chosen.beta2, beta2, f"{kind}'s usual decay of the second moment"),
         epsilon=ledger.take(f"{path}.epsilon", chosen.epsilon, 1e-8, "the usual epsilon"),
@@ -85,7 +106,13 @@ def _resolve_scheduler(written: Scheduler | None, steps: int | None, ledger: Led
         kind=chosen.kind,
         warmup_steps=ledger.take(f"{path}.warmup_steps", chosen.warmup_steps, 0, "no warm-up", f"{name}.warmup_steps"),
         total_steps=total,
-        minimum_learning_rate=ledger.take(f"{path}.minimum_learning_rate", chosen.minimum_learning_rate, 0.0, "down to zero", f"{name}.minimum_learning_rate"),
+        minimum_learning_rate=ledger.take(
+            f"{path}.minimum_learning_rate",
+            chosen.minimum_learning_rate,
+            0.0,
+            "down to zero",
+            f"{name}.minimum_learning_rate",
+        ),
     )
 
 
@@ -126,7 +153,9 @@ def resolve_training(
         gradient_accumulation_steps=accumulation,
         activation_checkpointing=checkpointing.kind,
         checkpoint_every_layers=checkpointing.every or 1,
-        attention=ledger.take("training.attention", written.attention, "flash" if flash else "sdpa", f"what {accelerator.id} has"),
+        attention=ledger.take(
+            "training.attention", written.attention, "flash" if flash else "sdpa", f"what {accelerator.id} has"
+        ),
         loss=ledger.take("training.loss", written.loss, "standard", "logits of a whole micro-batch"),
         optimizer=_resolve_optimizer(written.optimizer, ledger),
         scheduler=_resolve_scheduler(written.learning_rate_scheduler, steps, ledger),

@@ -13,7 +13,9 @@ SCHEMA = "ftspec.check/1"
 
 def check_report(results: Iterable[Checked]) -> str:
     """The report as JSON text, in the order of the files and of their text."""
-    files = [{"path": result.path, "findings": [_finding(finding) for finding in result.findings]} for result in results]
+    files = [
+        {"path": result.path, "findings": [_finding(finding) for finding in result.findings]} for result in results
+    ]
     return json.dumps({"schema": SCHEMA, "files": files}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -29,7 +31,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         **_span(finding.span),
         "help": finding.help,
-        "fix": fix and {"description": fix.description, "edits": [{**_span(edit.span), "text": edit.text} for edit in fix.edits]},
+        "fix": fix
+        and {"description": fix.description, "edits": [{**_span(edit.span), "text": edit.text} for edit in fix.edits]},
     }
     if finding.span.source:
         report["source"] = finding.span.source

@@ -19,7 +19,9 @@ _STAGES_SHOWN = 8
 def print_memory(results: Iterable[Checked]) -> None:
     """Print one table a job to standard output."""
     # Not a terminal: as wide as the table needs, since a pipe has no width that it could be cut to.
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
+    console = Console(
+        file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160
+    )
     for result in results:
         for job in result.jobs:
             _print_job(console, job)
@@ -34,8 +36,12 @@ def _print_job(console: Console, job: Job) -> None:
     layout = plan.parallelism
     degrees = {"TP": layout.tensor, "PP": layout.pipeline, "CP": layout.context, "EP": layout.expert, "DP": layout.data}
     shown = " ".join(f"{name}{degree}" for name, degree in degrees.items() if degree > 1 or name == "DP")
-    console.print(f"[bold]{_escaped(plan.name)}[/bold] on {plan.training.stack}: {_escaped(plan.model.id)}, {plan.model.parameters:,} parameters")
-    console.print(f"{plan.hardware.world_size} × {_escaped(plan.hardware.gpu)}, {shown}, ZeRO {layout.zero_stage}, micro-batch {plan.training.micro_batch_size} × {plan.training.sequence_length:,} tokens")
+    batch = f"micro-batch {plan.training.micro_batch_size} × {plan.training.sequence_length:,} tokens"
+    model = f"{_escaped(plan.model.id)}, {plan.model.parameters:,} parameters"
+    console.print(f"[bold]{_escaped(plan.name)}[/bold] on {plan.training.stack}: {model}")
+    console.print(
+        f"{plan.hardware.world_size} × {_escaped(plan.hardware.gpu)}, {shown}, ZeRO {layout.zero_stage}, {batch}"
+    )
     console.print(_table(memory))
     console.print(_verdict(memory))
     console.print()
@@ -52,7 +58,9 @@ def _table(memory: MemoryEstimate) -> Table:
         fullest = sorted(stages, key=lambda stage: -stage.peak_bytes)[: _STAGES_SHOWN - 2]
         kept = {stage.pipeline_stage for stage in (stages[0], stages[-1], *fullest)}
         stages = tuple(stage for stage in stages if stage.pipeline_stage in kept)
-    table = Table(title="GiB on the most loaded GPU of each pipeline stage, at its peak", title_justify="left", title_style="dim")
+    table = Table(
+        title="GiB on the most loaded GPU of each pipeline stage, at its peak", title_justify="left", title_style="dim"
+    )
     table.add_column("term")
     for stage in stages:
         mark = " ◀" if len(stages) > 1 and stage is memory.fullest else ""

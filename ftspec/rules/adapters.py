@@ -1,11 +1,10 @@
 """Rules over the training method: adapters and partial fine-tuning."""
 
-import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from ftspec.core.finding import Finding, Severity
+from ftspec.core.resources import json_beside
 from ftspec.core.rule import Rule
 from ftspec.core.suggest import nearest
 from ftspec.plan.model import Plan
@@ -20,7 +19,7 @@ _GROUPS = ("attention", "all_linear")
 @cache
 def known_modules() -> tuple[str, ...]:
     """Names of linear layers that adapters are put on, from adapter_targets.json."""
-    return tuple(json.loads((Path(__file__).parent / "adapter_targets.json").read_bytes())["modules"])
+    return tuple(json_beside(__file__, "adapter_targets.json")["modules"])
 
 
 @plan_rule(

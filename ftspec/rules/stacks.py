@@ -1,12 +1,11 @@
 """The rule over what a stack cannot do. Which stack has what is data: stack_features.json."""
 
-import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ftspec.core.finding import Finding, Severity
+from ftspec.core.resources import json_beside
 from ftspec.core.rule import Rule
 from ftspec.plan.fields import value_at
 from ftspec.plan.model import Plan
@@ -39,7 +38,7 @@ class Feature(NamedTuple):
 @cache
 def stack_features() -> tuple[Feature, ...]:
     """The features of the data file, in its order."""
-    rows = json.loads((Path(__file__).parent / "stack_features.json").read_bytes())["features"]
+    rows = json_beside(__file__, "stack_features.json")["features"]
     return tuple(
         Feature(
             name=row["name"],

@@ -167,6 +167,7 @@ LARGEST = 2**63 - 1
 """No whole number of a spec is larger: every framework holds them in 64 bits."""
 
 COUNT = Number(minimum=1, maximum=2**31 - 1, whole=True)
+LAYERS = Number(minimum=1, maximum=10_000, whole=True)
 WHOLE = Number(minimum=0, maximum=2**31 - 1, whole=True)
 TOKENS = Number(minimum=1, maximum=LARGEST, whole=True)
 BYTES = Number(Dimension.BYTES, above=0, maximum=LARGEST, whole=True)

@@ -15,6 +15,7 @@ from ftspec.spec.kinds import (
     DATA_RATE,
     DOLLARS,
     FILE_NAME,
+    LAYERS,
     NON_NEGATIVE,
     POSITIVE,
     SECONDS,
@@ -67,7 +68,7 @@ class Model:
         TEXT,
         Doc('A catalog id or short name, or the path of a Hugging Face config.json ("./config.json").'),
     ] = None
-    num_hidden_layers: Annotated[int | None, COUNT, Doc("Transformer layers.")] = None
+    num_hidden_layers: Annotated[int | None, LAYERS, Doc("Transformer layers.")] = None
     hidden_size: Annotated[int | None, COUNT, Doc("Width of the residual stream.")] = None
     intermediate_size: Annotated[int | None, COUNT, Doc("Width of the dense MLP.")] = None
     num_attention_heads: Annotated[int | None, COUNT, Doc("Query heads.")] = None

@@ -1,10 +1,9 @@
 """Keys that a block does not have: what was probably meant, and where it belongs."""
 
-import json
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from ftspec.core.resources import json_beside
 from ftspec.core.suggest import nearest
 from ftspec.spec.fields import fields_of, spec_paths
 
@@ -19,7 +18,7 @@ class Synonym(NamedTuple):
 
 @cache
 def _tables() -> dict[str, Any]:
-    tables: dict[str, Any] = json.loads(Path(__file__).with_name("synonyms.json").read_text(encoding="utf-8"))
+    tables: dict[str, Any] = json_beside(__file__, "synonyms.json")
     return tables
 
 

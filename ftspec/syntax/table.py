@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from ftspec.core.resources import resource_path
+from ftspec.core.resources import read_resource
 
 GRAMMAR_FILE = "ftspec.lark"
 TABLE_FILE = "ftspec.table.json"
@@ -61,7 +61,7 @@ def load_table() -> ParseTable:
 
     Raises FileNotFoundError if the installation lacks the grammar (a packaging fault of ours).
     """
-    grammar = resource_path("grammar", GRAMMAR_FILE).read_text("utf-8")
+    grammar = read_resource("grammar", GRAMMAR_FILE)
     data = _shipped_table()
     if data is None or data.get("grammar") != grammar:
         from ftspec.syntax.generate_table import table_data
@@ -74,7 +74,7 @@ def _shipped_table() -> dict[str, object] | None:
     import json
 
     try:
-        data = json.loads(resource_path("grammar", TABLE_FILE).read_text("utf-8"))
+        data = json.loads(read_resource("grammar", TABLE_FILE))
     except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) else None

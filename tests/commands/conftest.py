@@ -26,7 +26,13 @@ def ftspec(tmp_path: Path) -> Run:
 
     def run(*arguments: str, stdin: str | None = None, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "ftspec", *arguments], cwd=tmp_path, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+            [sys.executable, "-m", "ftspec", *arguments],
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     return run

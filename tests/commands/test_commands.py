@@ -8,7 +8,6 @@ import jsonschema
 from ftspec.core.resources import resource_path
 from ftspec.core.source import Span
 from ftspec.memory.estimate_model import TERMS
-
 from tests.commands.conftest import GOOD
 
 DOES_NOT_FIT = GOOD.replace("zero_stage = 3", "zero_stage = 0")
@@ -38,7 +37,9 @@ def test_does_not_fit_is_3(ftspec, tmp_path: Path) -> None:
 
 
 def test_strict_lets_warnings_fail(ftspec, tmp_path: Path) -> None:
-    (tmp_path / "warned.ft").write_text(GOOD.replace("global_batch_size = 64", "global_batch_size = 64  sequence_length = 4k"))
+    (tmp_path / "warned.ft").write_text(
+        GOOD.replace("global_batch_size = 64", "global_batch_size = 64  sequence_length = 4k")
+    )
     assert ftspec("check", "warned.ft").returncode == 0
     assert ftspec("check", "--strict", "warned.ft").returncode == 1
 
@@ -81,7 +82,9 @@ def test_compile_to(ftspec, good: Path, tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     _valid("manifest", json.dumps(manifest))
     assert {name.split("/")[0] for name in manifest["files"]} == {"deepspeed", "hydra"}
-    written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    written = {
+        path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()
+    }
     assert written == {*manifest["files"], "manifest.json"}
     assert result.stdout.split() == [str(tmp_path / "out" / name) for name in sorted(written)]
 
