@@ -179,7 +179,7 @@ def test_the_examples(path: Path) -> None:
     assert_read(next(job.plan for job in checked.jobs if job.plan.training.stack in BACKEND.stacks))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     stack=st.sampled_from(["deepspeed", "megatron_deepspeed"]),
     precision=st.builds(

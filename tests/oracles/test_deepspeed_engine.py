@@ -100,3 +100,13 @@ def test_adafactor_factors_only_without_zero() -> None:
     assert {
         parameter.dim() for group in started(sharded).basic_optimizer.param_groups for parameter in group["params"]
     } == {1}
+
+
+def test_fp32_adapters_are_cast_to_the_models_type() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(6, 5).bfloat16(), torch.nn.Linear(5, 4))
+    model[0].requires_grad_(requires_grad=False)
+    settings = json.loads(BACKEND.compile(plan_at(1), target_of())[0].text)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert {parameter.dtype for parameter in trained} == {torch.float32}
+    deepspeed.initialize(model=model, model_parameters=trained, config=settings)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}

@@ -108,3 +108,22 @@ def states_have_a_type(rule: Rule, plan: Plan, target: TargetOptions) -> Iterato
         without = f", or master_parameters = none beside {precision.optimizer_states} states"
         help = "write optimizer_states = fp32" + (without if precision.optimizer_states == precision.parameters else "")
         yield rule.finding(message, span, help, replacing(plan, _STATES, "fp32"))
+
+
+@deepspeed_rule(
+    "FT514",
+    Severity.NOTE,
+    "DeepSpeed holds adapters in the model's type",
+    "With bf16 or fp16 on, the engine casts every floating-point parameter, fp32 adapters too, and keeps "
+    "their precision in the "
+    "optimizer's fp32 copy (deepspeed/runtime/engine.py, `_cast_module_mixed_precision`).",
+    bad=job(training="method = lora { rank = 8 }", parallelism="zero_stage = 1") + TARGET,
+    good=job(training="method = lora { rank = 8  adapter_dtype = bf16 }", parallelism="zero_stage = 1") + TARGET,
+)
+def adapters_have_the_models_type(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """fp32 adapters under a 16-bit mode."""
+    method, parameters = plan.training.method, plan.precision.parameters
+    if method.kind in ("lora", "qlora") and method.adapter_dtype == "fp32" and parameters != "fp32":
+        message = f"DeepSpeed casts fp32 adapters to {parameters} and keeps an fp32 copy of them in the optimizer"
+        help = "write adapter_dtype = bf16 to say the same, or precision.parameters = fp32 for autocast"
+        yield rule.finding(message, blamed(plan, "training.method.adapter_dtype", "training.method"), help)
