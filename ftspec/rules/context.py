@@ -125,9 +125,9 @@ def context_divides_heads(rule: Rule, plan: Plan) -> Iterator[Finding]:
     "FT219",
     Severity.ERROR,
     "AutoTP does not shard norms along the sequence",
-    "Sequence parallelism is a property of Megatron's layers. DeepSpeed's AutoTP cuts the matrices of a model and leaves"
-    " the activations between them whole (deepspeed/module_inject/auto_tp.py). With a pipeline the training script"
-    " builds the layers, and they may have it.",
+    "Sequence parallelism is a property of Megatron's layers. DeepSpeed's AutoTP cuts the matrices of a model and"
+    " leaves the activations between them whole (deepspeed/module_inject/auto_tp.py). With a pipeline the training"
+    " script builds the layers, and they may have it.",
     bad=job(training="stack = deepspeed", parallelism="tensor = 2  sequence_parallel = true"),
     good=job(training="stack = deepspeed", parallelism="tensor = 2"),
 )

@@ -49,10 +49,14 @@ def memory_findings(plan: Plan, estimate: MemoryEstimate) -> list[Finding]:
     usable = f"{plan.hardware.gpu} has {gibibytes(estimate.capacity_bytes)} usable"
     if estimate.verdict == "borderline":
         message = f"{needs}, {gibibytes(low)} to {gibibytes(high)} with its uncertainty; {usable}"
-        return [BORDERLINE.finding(message, blamed(plan, *_PLACES), "; ".join(ways_out(plan)))]
+        return [BORDERLINE.finding(message, blamed(plan, *_PLACES), _help(plan))]
     over = stage.peak_bytes - estimate.capacity_bytes
     message = f"{needs}; {usable}, {gibibytes(over)} too little{_states_alone(plan)}"
-    return [DOES_NOT_FIT.finding(message, blamed(plan, *_PLACES), "; ".join(ways_out(plan)))]
+    return [DOES_NOT_FIT.finding(message, blamed(plan, *_PLACES), _help(plan))]
+
+
+def _help(plan: Plan) -> str:
+    return "what saves memory: " + "; ".join(ways_out(plan))
 
 
 def terms_in_a_line(stage: StageMemory) -> str:

@@ -144,6 +144,35 @@ def virtual_stages_divide_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     )
 
 
+@plan_rule(
+    "FT225",
+    Severity.NOTE,
+    "the end stages hold a layer less",
+    "Where the layers do not divide by themselves but do with embedding and head counted as a layer each, the first and"
+    " the last stage get one layer less, as Llama 3 405B was trained (Grattafiori et al. 2024, section 3.3.2). Megatron"
+    " is told so by --pipeline-model-parallel-layout; the plain degree it would refuse.",
+    bad=job(
+        model='from = "meta-llama/Llama-3.2-1B"  num_hidden_layers = 30  vocab_size = 32000',
+        training="stack = megatron  global_batch_size = 32",
+        parallelism="pipeline = 4",
+    ),
+    good=job(model=DEEP_LLAMA, training="stack = megatron  global_batch_size = 32", parallelism="pipeline = 4"),
+)
+def end_stages_hold_a_layer_less(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Layers + 2 by pipeline × virtual_pipeline, where the layers alone do not divide."""
+    layout, layers = plan.parallelism, plan.model.shape.num_hidden_layers
+    pieces = layout.pipeline * layout.virtual_pipeline
+    uneven = layers % pieces and _divides(layers, pieces)
+    if layout.pipeline > 1 and uneven and "megatron" in plan.training.stack:
+        first, second = plan.stages[0].num_layers, plan.stages[1].num_layers
+        between = f", those between {second}" if layout.pipeline > 2 else ""
+        yield rule.finding(
+            f"{layers} layers divide over {pieces} pieces with embedding and head counted as a layer each: the end"
+            f" stages hold {first} layers{between}",
+            blamed(plan, _PIPELINE),
+        )
+
+
 def stage_parameters(plan: Plan, stage: Stage) -> int:
     """Parameters of a stage before tensor parallelism; a tied head counts where it is computed."""
     shape = plan.model.shape

@@ -47,7 +47,10 @@ def test_the_rule_says_exactly_whether_the_triple_multiplies_out(
 ) -> None:
     data = 8 // int(layout[-1])
     found = errors(
-        training=f"stack = megatron  sequence_length = 128  micro_batch_size = {micro}  gradient_accumulation_steps = {steps}  global_batch_size = {total}",
+        training=(
+            f"stack = megatron  sequence_length = 128  micro_batch_size = {micro}  gradient_accumulation_steps ="
+            f" {steps}  global_batch_size = {total}"
+        ),
         parallelism=layout,
     )
     assert ("FT280" in found) is (micro * steps * data != total)

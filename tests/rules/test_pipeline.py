@@ -69,7 +69,10 @@ def test_more_pieces_than_layers_is_one_finding() -> None:
 def test_bubble(pipeline: int, virtual: int, samples: int, expected: float) -> None:
     plan = plan_of(
         model=DEEP_LLAMA,
-        training=f"stack = megatron  global_batch_size = {samples}  micro_batch_size = 1  gradient_accumulation_steps = {samples}",
+        training=(
+            f"stack = megatron  global_batch_size = {samples}  micro_batch_size = 1  gradient_accumulation_steps ="
+            f" {samples}"
+        ),
         parallelism=f"pipeline = {pipeline}  virtual_pipeline = {virtual}",
     )
     assert bubble_fraction(plan) == pytest.approx(expected)

@@ -17,7 +17,12 @@ def test_fp16_where_bf16_is_available() -> None:
     [
         ("megatron", "compute = bf16  master_parameters = none", "tensor = 2", True),
         ("deepspeed", "compute = fp16  master_parameters = none", "zero_stage = 1", True),
-        ("deepspeed", "compute = fp16  master_parameters = none", "zero_stage = 1  offload { optimizer = cpu }", False),
+        (
+            "deepspeed",
+            "compute = fp16  master_parameters = none",
+            "zero_stage = 1  offload { optimizer = cpu }",
+            False,
+        ),
         ("deepspeed", "compute = bf16  master_parameters = none  optimizer_states = bf16", "zero_stage = 1", False),
         ("deepspeed", "compute = bf16  master_parameters = fp32", "zero_stage = 1", False),
         ("ddp", "compute = bf16  master_parameters = none", "tensor = 1", False),
