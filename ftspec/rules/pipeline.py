@@ -1,8 +1,10 @@
 """Rules over how the layers lie on pipeline stages."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from ftspec.catalog.parameters import embedding_parameters, head_parameters, layer_parameters
+from ftspec.catalog.shape import ModelShape
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
@@ -173,10 +175,16 @@ def end_stages_hold_a_layer_less(rule: Rule, plan: Plan) -> Iterator[Finding]:
         )
 
 
+@cache
+def _layer_totals(shape: ModelShape) -> tuple[int, ...]:
+    return tuple(layer_parameters(shape, layer).total for layer in range(shape.num_hidden_layers))
+
+
 def stage_parameters(plan: Plan, stage: Stage) -> int:
     """Parameters of a stage before tensor parallelism; a tied head counts where it is computed."""
     shape = plan.model.shape
-    layers = sum(layer_parameters(shape, layer).total for chunk in stage.chunks for layer in chunk)
+    totals = _layer_totals(shape)
+    layers = sum(sum(totals[chunk.start : chunk.stop]) for chunk in stage.chunks)
     embedding = embedding_parameters(shape)
     head = embedding if shape.tie_word_embeddings else head_parameters(shape)
     return layers + (embedding if stage.embedding else 0) + (head if stage.head else 0)
