@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftspec.backends.base import Artefact, TargetOptions
+from ftspec.backends.deepspeed import raw_codes
 from ftspec.backends.deepspeed.carried import ELSEWHERE, MAPPED, UNSUPPORTED
-from ftspec.backends.deepspeed.emit import emit
 from ftspec.backends.deepspeed.options import DeepSpeedOptions
-from ftspec.backends.deepspeed.raw import raw_findings
 from ftspec.backends.deepspeed.rules import layout, offload, optimizer, precision
 from ftspec.backends.deepspeed.rules.registry import rule_findings
 from ftspec.core.finding import Finding
 from ftspec.plan.model import Plan, Stack
 
-RULES = (precision, offload, optimizer, layout)
-"""The modules of rules, in the order of their codes; importing them registers their rules."""
+CODES = (raw_codes, precision, offload, optimizer, layout)
+"""The modules that declare codes, in the order of their codes; importing them registers their rules."""
 
 
 class DeepSpeedBackend:
@@ -29,8 +28,15 @@ class DeepSpeedBackend:
 
     def check(self, plan: Plan, target: TargetOptions) -> list[Finding]:
         """What DeepSpeed refuses about the plan, or takes and does not do, and what is wrong with the raw keys."""
-        return rule_findings(plan, target) + raw_findings(plan, target)
+        findings = rule_findings(plan, target)
+        if target.raw:
+            from ftspec.backends.deepspeed.raw import raw_findings
+
+            findings += raw_findings(plan, target)
+        return findings
 
     def compile(self, plan: Plan, target: TargetOptions) -> list[Artefact]:
         """The configuration file. Raises ValueError if it breaks DeepSpeed's schema (a fault of ours)."""
+        from ftspec.backends.deepspeed.emit import emit
+
         return [emit(plan, target)]

@@ -6,72 +6,18 @@ from typing import Any
 from ftspec.backends.base import TargetOptions
 from ftspec.backends.deepspeed.carried import owners, spec_path
 from ftspec.backends.deepspeed.emit import plan_settings
-from ftspec.backends.deepspeed.rules.registry import TARGET
+from ftspec.backends.deepspeed.raw_codes import CONTRADICTION, DEPRECATED_KEY, REMOVED_KEY, UNKNOWN_KEY, WRONG_VALUE
 from ftspec.backends.deepspeed.schema import deepspeed_schema, deepspeed_validator, subschema
 from ftspec.backends.deepspeed.settings import flattened
-from ftspec.core.finding import Finding, Severity
-from ftspec.core.rule import declare
+from ftspec.core.finding import Finding
 from ftspec.core.suggest import nearest
 from ftspec.core.units import Quantity
 from ftspec.plan.fields import value_at
 from ftspec.plan.model import Plan
-from ftspec.rules.example import job
-
-
-def _raw_job(raw: str) -> str:
-    return job(parallelism="zero_stage = 3") + f"target deepspeed {{ raw {{ {raw} }} }}\n"
-
-
-_GOOD = _raw_job("zero_optimization { stage3_max_live_parameters = 500000000 }")
-
-UNKNOWN_KEY = declare(
-    "FT500",
-    Severity.ERROR,
-    "DeepSpeed has no such key",
-    "At the top level DeepSpeed ignores unknown keys in silence; inside most sections it refuses them.",
-    _raw_job("zero_optimization { stage3_max_live_parametrs = 500000000 }"),
-    _GOOD,
-)
-WRONG_VALUE = declare(
-    "FT501",
-    Severity.ERROR,
-    "DeepSpeed does not take this value",
-    "DeepSpeed checks some values when it loads the file, others when it first uses them, and quoted "
-    "numbers not at all.",
-    _raw_job('zero_optimization { stage3_max_live_parameters = "1e9" }'),
-    _GOOD,
-)
-CONTRADICTION = declare(
-    "FT502",
-    Severity.ERROR,
-    "a raw key says something else than the plan",
-    "What the plan decides is written in the spec's own fields, so that every check, the memory estimate "
-    "and the other targets see it.",
-    _raw_job("zero_optimization { stage = 2 }"),
-    job(parallelism="zero_stage = 2") + TARGET,
-)
-REMOVED_KEY = declare(
-    "FT503",
-    Severity.ERROR,
-    "DeepSpeed has removed this key",
-    "DeepSpeed refuses a file with a key of a feature that it has removed.",
-    _raw_job("sparse_gradients = true"),
-    _GOOD,
-)
-DEPRECATED_KEY = declare(
-    "FT504",
-    Severity.WARNING,
-    "the key is deprecated",
-    "DeepSpeed still reads the key and warns.",
-    _raw_job("zero_optimization { stage3_gather_fp16_weights_on_model_save = true }"),
-    _raw_job("zero_optimization { stage3_gather_16bit_weights_on_model_save = true }"),
-)
 
 
 def raw_findings(plan: Plan, target: TargetOptions) -> list[Finding]:
-    """What is wrong with the raw keys; nothing is read or imported where there are none."""
-    if not target.raw:
-        return []
+    """What is wrong with the raw keys."""
     contradictions = dict(_contradictions(plan, target))
     findings = list(_quantities(target.raw, target))
     for error in deepspeed_validator().iter_errors(target.raw):

@@ -19,8 +19,8 @@ _EXPERT_TENSOR = "parallelism.expert_tensor"
     "FT550",
     Severity.WARNING,
     "AutoTP with ZeRO 3 works in recent versions only",
-    "DeepSpeed 0.19 partitions AutoTP's shards over the data-parallel group; older versions stop, or "
-    "train on wrong shards.",
+    "DeepSpeed 0.19 partitions AutoTP's shards over the data-parallel group (deepspeed/runtime/engine.py, "
+    "`_configure_tensor_parallel_states`); older versions refuse the pair when the engine starts.",
     bad=job(parallelism="tensor = 2  zero_stage = 3") + TARGET,
     good=job(parallelism="tensor = 2  zero_stage = 2") + TARGET,
 )
