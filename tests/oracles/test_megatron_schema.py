@@ -12,7 +12,7 @@ from ftspec.core.resources import resource_path
 from tests.reference import reference_json
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMITTED = resource_path("schemas", "megatron_arguments.schema.json")
+COMMITTED = Path(resource_path("schemas", "megatron_arguments.schema.json"))
 
 
 def test_regenerated() -> None:

@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 
 from ftspec.backends.base import Artefact, TargetOptions
-from ftspec.backends.megatron.argument import arguments_text, arguments_yaml
 from ftspec.backends.megatron.checks import findings
-from ftspec.backends.megatron.compilation import invalid_arguments, planned_arguments, with_raw
 from ftspec.backends.megatron.coverage import ELSEWHERE, MAPPED, UNSUPPORTED
 from ftspec.backends.megatron.options import MegatronOptions
-from ftspec.backends.megatron.script import train_script
 from ftspec.core.finding import Finding
 from ftspec.plan.model import Plan, Stack
 
@@ -29,6 +26,10 @@ class MegatronBackend:
 
     def compile(self, plan: Plan, target: TargetOptions) -> list[Artefact]:
         """The three files. Raises ValueError if Megatron's own schema refuses them: a fault of ours."""
+        from ftspec.backends.megatron.argument import arguments_text, arguments_yaml
+        from ftspec.backends.megatron.compilation import invalid_arguments, planned_arguments, with_raw
+        from ftspec.backends.megatron.script import train_script
+
         options: MegatronOptions = target.options
         arguments = with_raw(planned_arguments(plan, options), dict(target.raw))
         invalid = invalid_arguments(arguments)

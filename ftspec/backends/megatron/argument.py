@@ -1,7 +1,6 @@
 """One command-line argument, and the three ways in which it is written: tokens, YAML, shell."""
 
 import json
-import shlex
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -38,6 +37,8 @@ def tokens(argument: Argument) -> list[str]:
 
 def arguments_text(arguments: Iterable[Argument]) -> str:
     """One shell-quoted token a line."""
+    import shlex
+
     return "".join(f"{shlex.quote(token)}\n" for argument in arguments for token in tokens(argument))
 
 
@@ -52,6 +53,8 @@ def shell_lines(arguments: Iterable[Argument], indent: str) -> str:
 
 
 def _shell(token: str) -> str:
+    import shlex
+
     quoted = shlex.quote(token)
     return f"'{token}'" if quoted == token and "," in token else quoted
 

@@ -8,7 +8,8 @@ from ftspec.backends.megatron.limits import (
     fork_is_named,
     seed_and_length_are_accepted,
 )
-from ftspec.backends.megatron.raw_rules import raw_findings
+from ftspec.backends.megatron.options import MegatronOptions
+from ftspec.backends.megatron.raw_codes import UNKNOWN  # noqa: F401  # declares the codes
 from ftspec.backends.megatron.refused_layout import offload_is_possible, schedule_is_possible
 from ftspec.backends.megatron.refused_model import details_are_said, shape_is_possible
 from ftspec.backends.megatron.refused_precision import (
@@ -41,10 +42,14 @@ CHECKS: tuple[Check, ...] = (
     expert_biases_are_whole,
     attention_spans_context,
     fork_is_named,
-    raw_findings,
 )
 
 
 def findings(plan: Plan, target: TargetOptions) -> list[Finding]:
-    """What every check finds."""
-    return [finding for check in CHECKS for finding in check(plan, target)]
+    """What every check finds. A block with nothing in it needs no tables of flags."""
+    found = [finding for check in CHECKS for finding in check(plan, target)]
+    if target.raw or target.options != MegatronOptions():
+        from ftspec.backends.megatron.raw_rules import raw_findings
+
+        found += raw_findings(plan, target)
+    return found

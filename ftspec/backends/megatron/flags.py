@@ -20,8 +20,8 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 @cache
 def arguments_schema() -> Schema:
     """The JSON Schema of `arguments.yaml`."""
-    path = resource_path("schemas", "megatron_arguments.schema.json")
-    schema: Schema = json.loads(path.read_text(encoding="utf-8"))
+    with open(resource_path("schemas", "megatron_arguments.schema.json"), encoding="utf-8") as file:
+        schema: Schema = json.load(file)
     return schema
 
 

@@ -6,7 +6,6 @@ from ftspec.backends.base import TargetOptions
 from ftspec.backends.megatron.blame import blame
 from ftspec.backends.megatron.examples import LENGTH, megatron_job
 from ftspec.backends.megatron.expressible import inexpressible
-from ftspec.backends.megatron.flags import find_flag
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
 from ftspec.plan.model import Plan
@@ -58,4 +57,8 @@ def details_are_said(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
 
 
 def _has_raw(target: TargetOptions, flag: str) -> bool:
+    if not target.raw:
+        return False
+    from ftspec.backends.megatron.flags import find_flag
+
     return any(find_flag(key) == flag for key in target.raw)
