@@ -32,8 +32,15 @@ BORDERLINE = declare(
     "the job may not fit",
     "The estimate lies so close to the GPU's memory that its own uncertainty decides: fragmentation, another version"
     " of a library or a longer batch may tip it.",
-    "",
-    "",
+    bad=job(
+        model=_FULL_8B,
+        hardware='gpu = "H100-SXM5-80GB"  gpu_memory = 24.7GB',
+        training="stack = deepspeed  activation_checkpointing = full",
+        parallelism="zero_stage = 3",
+    ),
+    good=job(
+        model=_FULL_8B, training="stack = deepspeed  activation_checkpointing = full", parallelism="zero_stage = 3"
+    ),
 )
 FIT_CODES = frozenset({"FT401", "FT403"})
 """The errors that say that a legal job does not fit; alone, they make exit code 3."""

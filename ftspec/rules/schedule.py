@@ -100,7 +100,7 @@ def schedule_needs_a_pipeline(rule: Rule, plan: Plan) -> Iterator[Finding]:
 
 @plan_rule(
     "FT233",
-    Severity.WARNING,
+    Severity.ERROR,
     "no stack runs the gpipe schedule",
     "Megatron and DeepSpeed run 1F1B, which keeps at most `pipeline` micro-batches in flight; GPipe keeps all of them"
     " and is estimated so.",
