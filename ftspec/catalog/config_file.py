@@ -3,7 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 _LARGEST_BYTES = 16 * 2**20
 
@@ -38,13 +42,18 @@ def _place(path: list[str | int]) -> str:
     return ".".join(str(part) for part in path)
 
 
-def _schema_problem(config: Mapping[str, Any]) -> ConfigProblem | None:
+@cache
+def _validator() -> "Draft202012Validator":
     from jsonschema import Draft202012Validator
 
     from ftspec.core.resources import resource_path
 
-    schema = json.loads(resource_path("schemas", "huggingface_config.schema.json").read_bytes())
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: _place(list(error.path)))
+    with open(resource_path("schemas", "huggingface_config.schema.json"), "rb") as file:
+        return Draft202012Validator(json.load(file))
+
+
+def _schema_problem(config: Mapping[str, Any]) -> ConfigProblem | None:
+    errors = sorted(_validator().iter_errors(config), key=lambda error: _place(list(error.path)))
     if not errors:
         return None
     first = errors[0]

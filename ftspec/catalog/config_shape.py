@@ -6,9 +6,9 @@ What follows no such rule is in `ftspec.catalog.config_special`.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ftspec.catalog.config_file import ConfigProblem
@@ -28,13 +28,19 @@ _ALTERNATIVES = {
     "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size"),
 }
 _UNUSUAL = ("num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "ssm_state_size", "encoder_layers")
+_NULLABLE = frozenset(
+    {"max_position_embeddings", "n_routed_experts", "n_shared_experts", "num_experts", "sliding_window"}
+    | {"num_key_value_heads", "num_kv_heads", "q_lora_rank", "shared_expert_intermediate_size"}
+)
+"""Keys with a number as default that null has a meaning for: none, or what follows from others."""
 _LAYER_TYPES = ("sliding_attention", "linear_attention")
 
 
 @cache
 def architectures() -> Mapping[str, Any]:
     """The table of architectures."""
-    table: dict[str, Any] = json.loads((Path(__file__).parent / "architectures.json").read_bytes())
+    with open(os.path.join(os.path.dirname(__file__), "architectures.json"), "rb") as file:
+        table: dict[str, Any] = json.load(file)
     return table
 
 
@@ -55,9 +61,12 @@ def _look_up(config: Mapping[str, Any], key: str) -> tuple[bool, Any]:
 
 
 def _resolve(field: str, rule: Any, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
-    """The value of one field of the shape: a constant, a key's value, the field's own name's, or the default."""
+    """The value of one field of the shape: a constant, a key's value, the field's own name's, or the default.
+
+    The fields of a part have no names of their own in a config.
+    """
     if isinstance(rule, dict):
-        return {name: _resolve(name, each, config, defaults) for name, each in rule.items()}
+        return {name: _resolve("", each, config, defaults) for name, each in rule.items()}
     if not isinstance(rule, str) or not rule.startswith("$"):
         return rule
     for key in (rule[1:], field):
@@ -111,8 +120,6 @@ def _experts(moe: dict[str, Any], config: Mapping[str, Any]) -> dict[str, Any] |
 def _fill(values: dict[str, Any], config: Mapping[str, Any]) -> None:
     """Fill in what follows from other values, as the config classes do (head_dim is rounded down, as there)."""
     hidden, heads = values["hidden_size"], values["num_attention_heads"]
-    if values.get("num_key_value_heads") is None:
-        values["num_key_value_heads"] = heads
     if values.get("intermediate_size") is None:
         values["intermediate_size"] = 4 * hidden
     if values.get("max_position_embeddings") is None:
@@ -144,6 +151,29 @@ def _contradiction(shape: ModelShape) -> ConfigProblem | None:
     return None
 
 
+def _null(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> ConfigProblem | None:
+    """The first number that is null although its class needs one."""
+    for key, default in defaults.items():
+        number = isinstance(default, int) and not isinstance(default, bool)
+        if number and key not in _NULLABLE and _look_up(config, key) == (True, None):
+            return ConfigProblem(f"{key} is null", f"give a number, or leave it out for {default:,}")
+    return None
+
+
+def _open(values: Mapping[str, Any]) -> ConfigProblem | None:
+    """What a shape needs and neither the config nor its class's defaults say."""
+    missing = [name for name in _ESSENTIAL[:4] if values[name] is None]
+    moe = values.get("moe")
+    if moe is not None and moe["num_experts"] and moe["moe_intermediate_size"] is None:
+        missing.append("moe_intermediate_size")
+    ranked = values.get("mla") if values.get("indexer") else values.get("compressed_attention")
+    if ranked is not None and ranked["q_lora_rank"] is None:
+        missing.append("q_lora_rank")
+    if missing:
+        return ConfigProblem(f"lacks {', '.join(missing)}", "give the model's own config.json")
+    return None
+
+
 def _general_config(config: Mapping[str, Any]) -> dict[str, Any] | ConfigProblem:
     """The config of an unknown model type under the usual names, or what it lacks."""
     filled = dict(config)
@@ -153,15 +183,32 @@ def _general_config(config: Mapping[str, Any]) -> dict[str, Any] | ConfigProblem
             filled[name] = given
     unusual = [key for key in _UNUSUAL if filled.get(key)]
     if unusual:
-        kind = f'model_type "{config.get("model_type")}" is not known'
-        why = f"{kind}, and {unusual[0]} says that it is no plain decoder"
+        why = f'model_type "{config.get("model_type")}" is not known, and {unusual[0]} says that it is no plain decoder'
         return ConfigProblem(why, "state the shape in the spec: model { num_hidden_layers = … moe { … } }")
     missing = [name for name in _ESSENTIAL if filled.get(name) is None]
     if missing:
-        name = config.get("model_type")
-        known = f'its model_type "{name}" is not one that ftspec knows' if name else "it has no model_type"
+        kind = config.get("model_type")
+        known = f'its model_type "{kind}" is not one that ftspec knows' if kind else "it has no model_type"
         return ConfigProblem(f"lacks {', '.join(missing)}, and {known}", "give them, or state the shape in the spec")
     return filled
+
+
+def _values(rules: Mapping[str, Any], config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    values = {name: _resolve(name, rule, config, defaults) for name, rule in rules.items() if name != "layer_pattern"}
+    qkv, out = bool(values.pop("qkv_bias", False)), bool(values.pop("out_bias", False))
+    values["attention_bias"] = _attention_bias(qkv, out)
+    if values["num_key_value_heads"] is None:
+        values["num_key_value_heads"] = values["num_attention_heads"]
+    return values
+
+
+def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without what is None, which has the shape's default (a query's rank may be None)."""
+    return {
+        name: _stated(value) if isinstance(value, dict) else value
+        for name, value in values.items()
+        if value is not None or name == "q_lora_rank"
+    }
 
 
 def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | ConfigProblem:
@@ -175,17 +222,18 @@ def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | Con
         config = general
     defaults: Mapping[str, Any] = table["architectures"][known]["defaults"] if known else {}
     known = known or GENERAL
+    null = _null(config, defaults)
+    if null is not None:
+        return null
     rules = {**table["common"], **table["architectures"][known]["shape"]}
-    values = {name: _resolve(name, rule, config, defaults) for name, rule in rules.items() if name != "layer_pattern"}
-    values["attention_bias"] = _attention_bias(
-        bool(values.pop("qkv_bias", False)), bool(values.pop("out_bias", False))
-    )
+    values = _values(rules, config, defaults)
     special = SPECIAL.get(known)
     problem = special(values, {**defaults, **config}) if special else None
+    problem = problem or _open(values)
     if problem is not None:
         return problem
     _fill(values, config)
     if "layer_types" not in values:
         values["layer_types"] = _layer_types(config, rules.get("layer_pattern"), values["num_hidden_layers"])
-    shape = shape_from_json({name: value for name, value in values.items() if value is not None})
+    shape = shape_from_json(_stated(values))
     return _contradiction(shape) or shape

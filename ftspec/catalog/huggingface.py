@@ -1,10 +1,12 @@
-"""A model from a Hugging Face config.json."""
+"""A model from a Hugging Face config.json.
+
+What reads the file is imported when a file is read: most specs name a model of the catalog.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ftspec.catalog.config_file import ConfigProblem, read_config_file
-from ftspec.catalog.config_shape import config_shape, known_model_type
 from ftspec.catalog.models import ModelRow
 from ftspec.catalog.parameters import count_parameters
 
@@ -15,6 +17,8 @@ _TEXT_TYPES = {"kimi_k25": "deepseek_v3"}
 
 def _text_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config of the text decoder: that of a multimodal model is a part of its own."""
+    from ftspec.catalog.config_shape import known_model_type
+
     inner = config.get("text_config")
     if not isinstance(inner, dict):
         return dict(config)
@@ -28,6 +32,8 @@ def _text_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remark(config: Mapping[str, Any], model_type: str) -> str:
+    from ftspec.catalog.config_shape import known_model_type
+
     if known_model_type(model_type) is None:
         name = f'model_type "{model_type}" is not known' if model_type else "no model_type is given"
         return f"{name}: read as a decoder of the Llama kind (RMSNorm, gated MLP, rotary positions)"
@@ -40,6 +46,8 @@ def read_config(path: str) -> ModelRow | ConfigProblem:
     What is read: any architecture of the catalog, a multimodal model's text decoder, and an unknown
     architecture under the usual names, as a decoder of the Llama kind (the row's `remark` says so).
     """
+    from ftspec.catalog.config_shape import config_shape
+
     config = read_config_file(path)
     if isinstance(config, ConfigProblem):
         return config

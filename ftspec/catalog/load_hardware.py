@@ -5,15 +5,15 @@ become bytes, bytes per second and FLOP/s of one logical device, the thing that 
 """
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ftspec.catalog.hardware import Accelerator, Network, Node
 from ftspec.catalog.names import NoMatch, find_part_id, nearest
 
-HARDWARE_FOLDER = Path(__file__).parent / "hardware"
+HARDWARE_FOLDER = os.path.join(os.path.dirname(__file__), "hardware")
 
 _GIB = 2**30
 _NVIDIA_SMI_SURPLUS_GIB = 1.05
@@ -22,7 +22,8 @@ _USABLE_SHARE = 0.95
 
 @cache
 def _rows(kind: str) -> Mapping[str, Any]:
-    rows = json.loads((HARDWARE_FOLDER / f"{kind}.json").read_bytes())[kind]
+    with open(os.path.join(HARDWARE_FOLDER, f"{kind}.json"), "rb") as file:
+        rows = json.load(file)[kind]
     return {row["id"]: row for row in rows}
 
 

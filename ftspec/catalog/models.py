@@ -1,9 +1,9 @@
 """Models of the catalog. One data file a family, and an index that says which file holds which id."""
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ftspec.catalog.names import NoMatch, find_model_id, nearest
@@ -11,7 +11,7 @@ from ftspec.catalog.shape import ModelShape
 from ftspec.catalog.shape_json import shape_from_json
 from ftspec.core.record import record
 
-MODELS_FOLDER = Path(__file__).parent / "models"
+MODELS_FOLDER = os.path.join(os.path.dirname(__file__), "models")
 
 
 @record
@@ -39,14 +39,16 @@ class ModelRow:
 @cache
 def family_rows(name: str) -> dict[str, Any]:
     """The rows of one family as its data file has them, by id."""
-    rows = json.loads((MODELS_FOLDER / f"{name}.json").read_bytes())["models"]
+    with open(os.path.join(MODELS_FOLDER, f"{name}.json"), "rb") as file:
+        rows = json.load(file)["models"]
     return {row["id"]: row for row in rows}
 
 
 @cache
 def model_ids() -> Mapping[str, str]:
     """The family of every model id, in the order of the index."""
-    index = json.loads((MODELS_FOLDER / "index.json").read_bytes())
+    with open(os.path.join(MODELS_FOLDER, "index.json"), "rb") as file:
+        index = json.load(file)
     return {identifier: family for family, identifiers in index["families"].items() for identifier in identifiers}
 
 

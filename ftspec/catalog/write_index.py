@@ -16,4 +16,5 @@ def index_text(folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    (MODELS_FOLDER / "index.json").write_text(index_text(MODELS_FOLDER), encoding="utf-8")
+    folder = Path(MODELS_FOLDER)
+    (folder / "index.json").write_text(index_text(folder), encoding="utf-8")

@@ -1,6 +1,7 @@
 """Accelerators, networks and nodes: files fit their schema, units are right, references resolve."""
 
 import json
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -18,7 +19,7 @@ from ftspec.catalog.load_hardware import (
 from ftspec.core.resources import resource_path
 from tests.reference import reference_json
 
-SCHEMA = Draft202012Validator(json.loads(resource_path("schemas", "hardware.schema.json").read_bytes()))
+SCHEMA = Draft202012Validator(json.loads(Path(resource_path("schemas", "hardware.schema.json")).read_bytes()))
 GIB = 2**30
 
 
@@ -42,14 +43,14 @@ def node(name: str) -> Node:
 
 @pytest.mark.parametrize("kind", ["accelerators", "networks", "nodes"])
 def test_a_file_fits_the_schema(kind: str) -> None:
-    rows = json.loads((HARDWARE_FOLDER / f"{kind}.json").read_bytes())
+    rows = json.loads(Path(HARDWARE_FOLDER, f"{kind}.json").read_bytes())
     assert [error.message for error in SCHEMA.iter_errors(rows)] == []
     identifiers = [row["id"].lower() for row in rows[kind]]
     assert len(identifiers) == len(set(identifiers))
 
 
 def test_the_schema_refuses_a_wrong_row() -> None:
-    rows = json.loads((HARDWARE_FOLDER / "accelerators.json").read_bytes())
+    rows = json.loads(Path(HARDWARE_FOLDER, "accelerators.json").read_bytes())
     Draft202012Validator.check_schema(SCHEMA.schema)
     rows["accelerators"][0]["memory_bandwidth_gb_s"] = 0
     assert not SCHEMA.is_valid(rows)

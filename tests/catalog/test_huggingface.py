@@ -203,8 +203,43 @@ def test_lists_of_kinds_are_read(tmp_path: Path) -> None:
     assert row(tmp_path, window).shape.layer_types == ("full_attention", "sliding_attention", "sliding_attention")
 
 
+TYPES = sorted(architectures()["architectures"])
+
+
+@pytest.mark.parametrize("model_type", TYPES)
+def test_no_value_of_any_key_is_too_much(model_type: str, tmp_path: Path) -> None:
+    """Every key of every type, at values that it should not have: a shape or a problem, never an exception."""
+    defaults = architectures()["architectures"][model_type]["defaults"]
+    whole: dict[str, Any] = {"model_type": model_type}
+    for key in defaults:
+        outer, dot, inner = key.partition(".")
+        for value in (None, 0, 1, 3, 10**9, True, "x", [], {}, -1, 0.5):
+            config = whole | ({outer: {inner: value}} if dot else {key: value})
+            assert isinstance(config_shape_or_problem(written(tmp_path, config)), tuple | ModelRow)
+
+
+def config_shape_or_problem(path: str) -> ModelRow | ConfigProblem:
+    found = read_config(path)
+    if isinstance(found, ModelRow):
+        assert found.parameters > 0
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "llama", "hidden_size": None}, "hidden_size is null"),
+        ({"model_type": "chatglm", "num_layers": 28}, "lacks hidden_size, num_attention_heads, vocab_size"),
+        ({"model_type": "deepseek_v32", "q_lora_rank": None}, "lacks q_lora_rank"),
+        ({"model_type": "gemma4_text", "enable_moe_block": True, "num_experts": 8}, "lacks moe_intermediate_size"),
+    ],
+)
+def test_what_is_open_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    assert problem(tmp_path, change).message == message
+
+
 def test_the_schema_knows_every_key_that_is_read() -> None:
-    schema = json.loads(resource_path("schemas", "huggingface_config.schema.json").read_bytes())
+    schema = json.loads(Path(resource_path("schemas", "huggingface_config.schema.json")).read_bytes())
     Draft202012Validator.check_schema(schema)
     known = set(schema["$defs"]["text"]["properties"])
     for entry in architectures()["architectures"].values():

@@ -7,13 +7,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ftspec.catalog import models
-from ftspec.catalog.models import MODELS_FOLDER, ModelRow, find_model, model_ids
+from ftspec.catalog.models import ModelRow, find_model, model_ids
 from ftspec.catalog.parameters import active_parameters, all_layer_parameters, count_parameters
 from ftspec.catalog.write_index import index_text
 from ftspec.core.resources import resource_path
 from tests.reference import reference_json
 
-SCHEMA = Draft202012Validator(json.loads(resource_path("schemas", "models.schema.json").read_bytes()))
+MODELS_FOLDER = Path(models.MODELS_FOLDER)
+SCHEMA = Draft202012Validator(json.loads(Path(resource_path("schemas", "models.schema.json")).read_bytes()))
 FILES = sorted(path for path in MODELS_FOLDER.glob("*.json") if path.name != "index.json")
 
 
@@ -81,7 +82,7 @@ def test_a_model_can_be_added_as_the_guide_says(tmp_path: Path, monkeypatch: pyt
     example = guide.split("```json\n")[1].split("```")[0]
     (tmp_path / "example.json").write_text(example, encoding="utf-8")
     (tmp_path / "index.json").write_text(index_text(tmp_path), encoding="utf-8")
-    monkeypatch.setattr(models, "MODELS_FOLDER", tmp_path)
+    monkeypatch.setattr(models, "MODELS_FOLDER", str(tmp_path))
     for cached in (models.find_model, models.model_ids, models.family_rows):
         cached.cache_clear()
     try:
