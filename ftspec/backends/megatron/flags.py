@@ -90,6 +90,9 @@ def _accepts(value: Any, schema: Schema) -> bool:
 
 
 def _matches(value: Any, schema: Schema) -> bool:
+    """The pattern of a text; a number must be finite."""
+    if isinstance(value, float):
+        return value - value == 0
     if "pattern" not in schema:
         return True
     import re

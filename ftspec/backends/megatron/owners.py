@@ -131,7 +131,7 @@ SPEC_FIELDS: Mapping[str, str] = {
 }
 """Flag → the spec field to write instead."""
 
-VARIANTS: Mapping[str, frozenset[str]] = {"position-embedding-type": frozenset({"yarn", "mrope"})}
+VARIANTS: Mapping[str, tuple[str, ...]] = {"position-embedding-type": ("yarn", "mrope")}
 """Values that refine what the plan says without changing a parameter: both are rotary."""
 
 RETIRED: Mapping[str, tuple[bool, str]] = {

@@ -51,12 +51,12 @@ def raw_findings(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
 
 def _key_findings(plan: Plan, target: TargetOptions, key: str, flag: str, value: Any) -> Iterator[Finding]:
     span = target.where(f"raw.{key}")
-    if flag in RETIRED:
-        refused, instead = RETIRED[flag]
+    refused, instead = RETIRED.get(flag, (False, ""))
+    if instead:
         rule = REFUSED if refused else DEPRECATED
-        yield rule.finding(
-            f"{flag} is {'refused' if refused else 'deprecated'} by megatron-core 0.19.2", span, f"write {instead}"
-        )
+        message = f"{flag} is {'refused' if refused else 'deprecated'} by megatron-core 0.19.2"
+        yield rule.finding(message, span, f"write {instead}")
+    if refused:
         return
     if flag in SPEC_FIELDS and not (plan.model.shape.position == "rope" and value in VARIANTS.get(flag, ())):
         field = SPEC_FIELDS[flag]

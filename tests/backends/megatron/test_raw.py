@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ftspec.backends.megatron import BACKEND
 from ftspec.backends.megatron.flags import arguments_schema, find_flag, value_problem
-from ftspec.core.finding import Finding
+from ftspec.core.finding import Finding, has_errors
 from ftspec.core.units import Dimension, Quantity
 from ftspec.pipeline import check_text
 from ftspec.spec.model import Model, Parallelism
@@ -145,3 +147,16 @@ def test_defaults_are_accepted_by_the_value_check() -> None:
         flag for flag, schema in properties.items() if "default" in schema and value_problem(schema["default"], schema)
     ]
     assert not refused
+
+
+KEYS = st.sampled_from(sorted(arguments_schema()["properties"])) | st.text(max_size=8)
+SCALARS = st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.just(Quantity(3, Dimension.SECONDS))
+ANYTHING = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=3), SCALARS, max_size=2)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(KEYS, ANYTHING, max_size=3))
+def test_any_raw_block_is_judged_and_what_passes_compiles(raw: dict[str, Any]) -> None:
+    plan, target = make_plan(), make_target(raw)
+    if not has_errors(BACKEND.check(plan, target)):
+        assert len(BACKEND.compile(plan, target)) == 3
