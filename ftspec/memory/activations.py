@@ -30,12 +30,18 @@ def one_micro_batch(frame: Frame) -> int:
     return sum(layer_keeps(frame, index) for index in range(len(frame.variants)))
 
 
+def others_in_flight(frame: Frame) -> int:
+    """Bytes kept of the micro-batches in flight beside the one that runs."""
+    chunks = max(1, frame.plan.parallelism.virtual_pipeline)
+    return one_micro_batch(frame) * max(0, frame.chunks_in_flight - chunks) // chunks
+
+
 def kept_below(frame: Frame, index: int, own: bool = False) -> int:
     """Bytes kept of the layers below layer `index` of the stage, when that layer runs backward; earlier layers of its
     group are recomputed already. Other micro-batches in flight keep everything. `own`: and the layer's kept input.
     """
     training = frame.plan.training
-    total = (frame.in_flight - 1) * one_micro_batch(frame) + sum(layer_keeps(frame, i) for i in range(index))
+    total = others_in_flight(frame) + sum(layer_keeps(frame, i) for i in range(index))
     if training.activation_checkpointing != "full" or not own:
         return total
     every = max(1, training.checkpoint_every_layers)
@@ -49,7 +55,7 @@ def kept_below(frame: Frame, index: int, own: bool = False) -> int:
 
 def kept_in_forward(frame: Frame) -> int:
     """Bytes kept when the forward pass of a micro-batch ends: of all micro-batches in flight, and of the head."""
-    total = frame.in_flight * one_micro_batch(frame) + constants(frame, backward=False)
+    total = others_in_flight(frame) + one_micro_batch(frame) + constants(frame, backward=False)
     if frame.head is not None:
         total += frame.head.kept
         if frame.setting.autocast:

@@ -1,7 +1,9 @@
 """The memory of a plan: per pipeline stage, term by term, at the moment of its peak."""
 
 from ftspec.memory.estimate_model import MemoryEstimate, StageMemory, Verdict
+from ftspec.memory.facts import fact
 from ftspec.memory.moments import stage_moments
+from ftspec.memory.offload import on_device
 from ftspec.memory.overhead import framework_overhead
 from ftspec.memory.states import stage_states
 from ftspec.plan.model import Plan
@@ -10,7 +12,7 @@ from ftspec.plan.stages import Stage
 
 def estimate_stage(plan: Plan, stage: Stage) -> StageMemory:
     """One stage's fullest rank."""
-    states = stage_states(plan, stage)
+    states = on_device(plan, stage_states(plan, stage))
     peak = max(stage_moments(plan, stage, states), key=lambda moment: moment.total)
     terms = {
         "parameters": states.parameters,
@@ -23,8 +25,14 @@ def estimate_stage(plan: Plan, stage: Stage) -> StageMemory:
         "communication_buffers": peak.communication_buffers,
     }
     allocated = sum(terms.values())
-    terms["framework_overhead"] = framework_overhead(allocated, plan.hardware.world_size > 1)
+    terms["framework_overhead"] = framework_overhead(plan, allocated)
     return StageMemory(stage.pipeline_stage, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
+
+
+def interval_around(plan: Plan, peak: int) -> tuple[int, int]:
+    """The peak less and more the model's uncertainty for the stack (`facts.json`)."""
+    half = peak * fact("uncertainty_per_mille", plan.training.stack) // 1000
+    return peak - half, peak + half
 
 
 def verdict_of(interval: tuple[int, int], capacity: int) -> Verdict:
@@ -38,6 +46,6 @@ def estimate_memory(plan: Plan) -> MemoryEstimate:
     """The memory of one job on one stack; the fullest stage decides the verdict."""
     stages = tuple(estimate_stage(plan, stage) for stage in plan.stages)
     peak = max(stage.peak_bytes for stage in stages)
-    interval = (peak * 92 // 100, peak * 108 // 100)
+    interval = interval_around(plan, peak)
     capacity = plan.hardware.usable_memory_bytes
     return MemoryEstimate(verdict_of(interval, capacity), capacity, peak, interval, stages)

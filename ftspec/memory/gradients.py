@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-from ftspec.memory.states import States
+from ftspec.memory.states import States, replicas
 from ftspec.memory.step.frame import Frame, embedding_gradient, keeps_gradients
+from ftspec.plan.model import DTYPE_BYTES
 
 
 class Gradients(NamedTuple):
@@ -25,11 +26,22 @@ class Gradients(NamedTuple):
 
 
 def gradients_of(frame: Frame, states: States) -> Gradients:
-    """How a stage's gradients come into being."""
+    """How a stage's gradients come into being.
+
+    FSDP2 leaves each layer's shard behind; the root's gradients stay whole, in the type of the gathered weights, until
+    its own backward is done.
+    """
     head = frame.head.gradient if frame.head else 0
     layers = tuple(frame.layers[variant].gradient for variant in frame.variants)
     tied = frame.setting.shape.tie_word_embeddings and frame.stage.head
     embedding = 0 if tied else embedding_gradient(frame)
     if not keeps_gradients(frame.plan):
+        return Gradients(states.gradients, states.gradients, head, layers, embedding)
+    if frame.plan.training.stack == "fsdp2":
+        share = replicas(frame.plan).dense * frame.setting.parameters
+        reduced = DTYPE_BYTES[frame.plan.precision.gradients]
+        shards = tuple(-(-layer * reduced // share) for layer in layers)
+        return Gradients(0, sum(shards) + head + embedding, head, shards, embedding)
+    if frame.plan.parallelism.zero_stage >= 2:
         return Gradients(states.gradients, states.gradients, head, layers, embedding)
     return Gradients(0, states.gradients, head, layers, embedding)

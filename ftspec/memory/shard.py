@@ -61,16 +61,29 @@ def layer_shard(shape: ModelShape, layer: int, cuts: Cuts) -> Shard:
 
 
 @cache
+def _ends_shard(shape: ModelShape, ends: tuple[bool, bool], cuts: Cuts, vocabulary: int) -> Shard:
+    weights: tuple[Weight, ...] = ()
+    embedding, head = ends
+    if embedding:
+        weights += embedding_weights(shape, vocabulary)
+    if head:
+        weights += head_weights(shape, vocabulary, copy_of_tied=not embedding)
+    return cut_tensors(weights, cuts)
+
+
+@cache
 def _stage_shard(shape: ModelShape, stage: Stage, cuts: Cuts, vocabulary: int) -> Shard:
-    ends: tuple[Weight, ...] = ()
-    if stage.embedding:
-        ends += embedding_weights(shape, vocabulary)
-    if stage.head:
-        ends += head_weights(shape, vocabulary, copy_of_tied=not stage.embedding)
     parts = [layer_shard(shape, layer, cuts) for chunk in stage.chunks for layer in chunk]
-    parts.append(cut_tensors(ends, cuts))
+    parts.append(_ends_shard(shape, (stage.embedding, stage.head), cuts, vocabulary))
     dense = tuple(elements for part in parts for elements in part.dense)
     return Shard(dense, tuple(elements for part in parts for elements in part.expert))
+
+
+def ends_shard(plan: Plan, stage: Stage) -> Shard:
+    """Embedding, final norm and head where the stage has them."""
+    shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
+    vocabulary = padded_vocabulary(shape, plan.training.stack, cuts.tensor)
+    return _ends_shard(shape, (stage.embedding, stage.head), cuts, vocabulary)
 
 
 def stage_shard(plan: Plan, stage: Stage) -> Shard:

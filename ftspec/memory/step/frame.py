@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ftspec.memory.shard import MEGATRON_STACKS, padded_vocabulary
+from ftspec.memory.shard import MEGATRON_STACKS, cuts_of, ends_shard, layer_shard, padded_vocabulary
 from ftspec.memory.step.form import Point
 from ftspec.memory.step.measure import Part, head_part, layer_part
 from ftspec.memory.step.method import embedding_trained, head_variant, layer_variant, setting_of
@@ -12,9 +12,12 @@ from ftspec.plan.stages import Stage
 
 
 class Measured(NamedTuple):
-    """A part in bytes: kept, its input, the casts of its weights, and the gradients that it makes."""
+    """A part in bytes: kept, its input, the casts of its weights, and the gradients that it makes; and the elements of
+    its weights on this rank.
+    """
 
     part: Part
+    elements: int
     kept: int
     first: int
     casts: int
@@ -22,7 +25,7 @@ class Measured(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One stage of one plan."""
+    """One stage of one plan. `ends_elements` and `largest_end`: of the embedding, the final norm and the head."""
 
     plan: Plan
     stage: Stage
@@ -32,7 +35,9 @@ class Frame(NamedTuple):
     variants: tuple[Variant, ...]
     layers: dict[Variant, Measured]
     head: Measured | None
-    in_flight: int
+    chunks_in_flight: int
+    ends_elements: int
+    largest_end: int
 
 
 def point_of(plan: Plan) -> Point:
@@ -46,16 +51,22 @@ def point_of(plan: Plan) -> Point:
     return Point(tokens, -(-tokens // shards), positions, tokens * training.sequence_length)
 
 
-def micro_batches_in_flight(plan: Plan, stage: Stage) -> int:
-    """Micro-batches whose activations a stage holds: min(stages below it, micro-batches) under 1F1B, all of them under
-    GPipe (Narayanan et al. 2021, section 2.2).
+def chunks_in_flight(plan: Plan, stage: Stage) -> int:
+    """Micro-batches whose activations a stage holds, each counted once for each of its chunks of layers.
+
+    1F1B: one for each stage from here on (Narayanan et al. 2021, section 2.2). Interleaved: the warm-up's forward
+    passes and one more (megatron/core/pipeline_parallel/schedules.py, `get_pp_rank_microbatches`). GPipe: all.
     """
     layout, steps = plan.parallelism, max(1, plan.training.gradient_accumulation_steps)
-    if layout.pipeline <= 1:
-        return 1
+    stages, chunks = max(1, layout.pipeline), max(1, layout.virtual_pipeline)
+    if stages == 1:
+        return chunks
     if layout.schedule == "gpipe":
-        return steps
-    return max(1, min(layout.pipeline - stage.pipeline_stage, steps))
+        return steps * chunks
+    left = stages - stage.pipeline_stage
+    if chunks > 1:
+        return min(2 * (left - 1) + (chunks - 1) * stages + 1, steps * chunks)
+    return min(left, steps)
 
 
 def keeps_gradients(plan: Plan) -> bool:
@@ -65,20 +76,28 @@ def keeps_gradients(plan: Plan) -> bool:
     return plan.training.gradient_accumulation_steps <= 1 or plan.parallelism.zero_stage >= 2
 
 
-def _measured(part: Part, point: Point) -> Measured:
-    return Measured(part, part.kept.at(point), part.first.at(point), part.casts.fixed, part.gradient.at(point))
+def _measured(part: Part, elements: int, point: Point) -> Measured:
+    return Measured(part, elements, part.kept.at(point), part.first.at(point), part.casts.fixed, part.gradient.at(point))
 
 
 def frame_of(plan: Plan, stage: Stage) -> Frame:
     """Evaluate a stage."""
     setting, point, keeps = setting_of(plan), point_of(plan), keeps_gradients(plan)
     variants = tuple(layer_variant(plan, layer) for chunk in stage.chunks for layer in chunk)
-    layers = {variant: _measured(layer_part(setting, variant, keeps), point) for variant in set(variants)}
+    numbers = [layer for chunk in stage.chunks for layer in chunk]
+    cuts = cuts_of(plan.parallelism)
+    layers = {
+        variant: _measured(layer_part(setting, variant, keeps), layer_shard(setting.shape, number, cuts).elements, point)
+        for variant, number in dict(zip(variants, numbers, strict=True)).items()
+    }
     vocabulary = padded_vocabulary(setting.shape, plan.training.stack, setting.tensor) // setting.tensor
     head = None
     if stage.head:
-        head = _measured(head_part(setting, vocabulary, head_variant(plan), keeps), point)
-    return Frame(plan, stage, setting, point, vocabulary, variants, layers, head, micro_batches_in_flight(plan, stage))
+        head = _measured(head_part(setting, vocabulary, head_variant(plan), keeps), 0, point)
+    ends = ends_shard(plan, stage).dense
+    return Frame(
+        plan, stage, setting, point, vocabulary, variants, layers, head, chunks_in_flight(plan, stage), sum(ends), max(ends, default=0)
+    )
 
 
 def embedding_gradient(frame: Frame) -> int:

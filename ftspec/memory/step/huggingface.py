@@ -4,6 +4,7 @@ from ftspec.memory.step.activations import activation, dropped, is_gpt2
 from ftspec.memory.step.attention import EagerSettings, Heads, eager, flash, math_sdpa, repeat_heads, rotate, sdpa
 from ftspec.memory.step.experts import experts
 from ftspec.memory.step.form import ZERO, Form
+from ftspec.memory.step.latent import latent_heads, latent_projections
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import FP32, gradient
 from ftspec.memory.step.setting import Setting, Variant
@@ -19,11 +20,15 @@ def _heads(setting: Setting) -> Heads:
 def attention(builder: Builder, value: Value) -> Value:
     """`LlamaAttention.forward`, with biases and query and key norms where the model has them."""
     shape, heads, hidden = builder.setting.shape, _heads(builder.setting), builder.setting.shape.hidden_size
-    query, key, values = _projections(builder, value, heads)
-    if shape.position == "rope":
+    if shape.mla is not None:
+        heads = latent_heads(builder.setting)
+        query, key, values = latent_projections(builder, value, heads)
+    else:
+        query, key, values = _projections(builder, value, heads)
+    if shape.position == "rope" and shape.mla is None:
         query = rotate(builder, query, builder.setting.residual)
         key = rotate(builder, key, builder.setting.residual)
-    mixed = _mix(builder, query, key, values, heads)
+    mixed = mix(builder, query, key, values, heads)
     output = builder.linear("o_proj", mixed, heads.query * heads.value_width, hidden, shape.attention_bias in ("all", "out_only"))
     builder.hold(value)
     return output
@@ -54,7 +59,8 @@ def _head_norm(builder: Builder, value: Value, heads: int) -> Value:
     return builder.norm(value, shape.head_dim * heads, builder.rows)
 
 
-def _mix(builder: Builder, query: Value, key: Value, value: Value, heads: Heads) -> Value:
+def mix(builder: Builder, query: Value, key: Value, value: Value, heads: Heads) -> Value:
+    """Core attention with the plan's kernel."""
     setting, rows = builder.setting, builder.rows
     if setting.attention == "flash":
         return flash(builder, query, key, value, rows, heads)

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import NamedTuple
 
+from ftspec.memory.step import huggingface, megatron
 from ftspec.memory.step.form import ZERO, Form
-from ftspec.memory.step.huggingface import head, layer
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Alive, Backward, Value, forward_moments
@@ -48,10 +48,13 @@ def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool)
 @cache
 def layer_part(setting: Setting, variant: Variant, keeps_gradients: bool) -> Part:
     """A decoder layer."""
-    return _measure(*layer(setting, variant), keeps_gradients)
+    made = megatron.layer(setting, variant) if setting.megatron else huggingface.layer(setting, variant)
+    return _measure(*made, keeps_gradients)
 
 
 @cache
 def head_part(setting: Setting, vocabulary: int, variant: Variant, keeps_gradients: bool) -> Part:
     """Final norm, head and loss."""
-    return _measure(*head(setting, vocabulary, variant), keeps_gradients)
+    if setting.megatron:
+        return _measure(*megatron.head(setting, vocabulary), keeps_gradients)
+    return _measure(*huggingface.head(setting, vocabulary, variant), keeps_gradients)

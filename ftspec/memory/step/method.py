@@ -1,6 +1,7 @@
 """The training method as the step sees it: which layers are trained, and what needs a gradient below them."""
 
 from ftspec.catalog.parameters import has_experts
+from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.setting import Adapter, Setting, Variant
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
 
@@ -8,9 +9,9 @@ ATTENTION_TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
 LINEAR_TARGETS = ATTENTION_TARGETS | {"gate_proj", "up_proj", "down_proj"}
 """What PEFT's `target_modules="all-linear"` finds in a decoder layer (peft/tuners/tuners_utils.py)."""
 
-MODULES_IN_COMPUTE_TYPE = frozenset({"deepspeed", "megatron", "megatron_deepspeed", "fsdp2"})
+MODULES_IN_COMPUTE_TYPE = MEGATRON_STACKS | {"fsdp2"}
 """Stacks whose modules hold the weights of a product in compute's type, whatever else they keep (FSDP2's mixed
-precision policy casts on all-gather; DeepSpeed and Megatron convert the module). The others autocast.
+precision policy casts on all-gather; Megatron converts the module). The others autocast fp32 parameters.
 """
 
 
@@ -45,6 +46,7 @@ def setting_of(plan: Plan) -> Setting:
         quantized=training.method.kind == "qlora",
         expert=max(1, plan.parallelism.expert),
         expert_tensor=max(1, plan.parallelism.expert_tensor) if plan.model.shape.moe else 1,
+        megatron=training.stack in MEGATRON_STACKS and training.method.kind == "full",
     )
 
 

@@ -29,6 +29,7 @@ class Setting(NamedTuple):
     quantized: bool = False
     expert: int = 1
     expert_tensor: int = 1
+    megatron: bool = False
 
     @property
     def residual(self) -> int:

@@ -1,0 +1,75 @@
+"""Multi-head latent attention: queries, keys and values through their compressions (DeepSeek-V2, section 2.1)."""
+
+from ftspec.catalog.shape import MlaShape
+from ftspec.memory.step.attention import Heads, rotate
+from ftspec.memory.step.modules import Builder
+from ftspec.memory.step.operations import FP32, gradient
+from ftspec.memory.step.setting import Setting
+from ftspec.memory.step.tape import Value
+
+
+def latent_heads(setting: Setting) -> Heads:
+    """Every head has a key and a value of its own."""
+    mla = setting.shape.mla
+    assert mla is not None
+    share = -(-setting.shape.num_attention_heads // setting.tensor)
+    return Heads(share, share, mla.qk_nope_head_dim + mla.qk_rope_head_dim, mla.v_head_dim)
+
+
+def _joined(builder: Builder, straight: Value, rotated: Value, width: int) -> Value:
+    """`torch.cat` of the parts without and with position."""
+    return builder.record((straight, rotated), Value(builder.rows * width, straight.width), (), gradient(0), gradient(1))
+
+
+def latent_projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, Value, Value]:
+    """`DeepseekV3Attention.forward` (transformers/models/deepseek_v3/modeling_deepseek_v3.py)."""
+    shape, mla, rows = builder.setting.shape, builder.setting.shape.mla, builder.rows
+    assert mla is not None
+    source, width = value, shape.hidden_size
+    if mla.q_lora_rank is not None:
+        source = builder.norm(builder.linear("q_a_proj", value, width, mla.q_lora_rank), mla.q_lora_rank, rows)
+        width = mla.q_lora_rank
+    query = builder.linear("q_b_proj", source, width, heads.query * heads.key_width)
+    query_parts = (rows * (heads.query * mla.qk_nope_head_dim), rows * (heads.query * mla.qk_rope_head_dim))
+    straight, turning = builder.split(query, query_parts)
+    compressed = builder.linear("kv_a_proj_with_mqa", value, shape.hidden_size, mla.kv_lora_rank + mla.qk_rope_head_dim)
+    latent, key_turning = builder.split(compressed, (rows * mla.kv_lora_rank, rows * mla.qk_rope_head_dim))
+    latent = builder.norm(latent, mla.kv_lora_rank, rows)
+    each = mla.qk_nope_head_dim + mla.v_head_dim
+    wide = builder.linear("kv_b_proj", latent, mla.kv_lora_rank, heads.key * each)
+    key, values = builder.split(wide, (rows * (heads.key * mla.qk_nope_head_dim), rows * (heads.key * mla.v_head_dim)))
+    position = builder.setting.residual
+    query = _joined(builder, straight, rotate(builder, turning, position), heads.query * heads.key_width)
+    key = _joined(builder, key, rotate(builder, key_turning, position), heads.key * heads.key_width)
+    return query, key, values
+
+
+def megatron_latent_projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, Value, Value]:
+    """`MLASelfAttention` (megatron/core/transformer/multi_latent_attention.py): the down-projections are whole on
+    every rank and keep the normalized input; the norms of the latents are fused into the up-projections.
+    """
+    shape, mla, rows = builder.setting.shape, builder.setting.shape.mla, builder.rows
+    assert mla is not None
+    normal = Value(builder.norm_rows * shape.hidden_size, builder.compute)
+    builder.record((value,), normal, (value,), gradient(0))
+    query = _up(builder, normal, mla.q_lora_rank, heads.query * heads.key_width)
+    wide = _up(builder, normal, mla.kv_lora_rank + mla.qk_rope_head_dim, heads.key * (mla.qk_nope_head_dim + mla.v_head_dim))
+    turned = builder.scale(query)
+    parts = _key_and_value(mla, heads)
+    key, values = builder.split(wide, (rows * parts[0], rows * parts[1]))
+    key = builder.record((key,), Value(rows * (heads.key * heads.key_width), builder.compute), (), gradient(0))
+    return turned, key, builder.contiguous(values)
+
+
+def _key_and_value(mla: MlaShape, heads: Heads) -> tuple[int, int]:
+    return heads.key * mla.qk_nope_head_dim, heads.key * mla.v_head_dim
+
+
+def _up(builder: Builder, normal: Value, rank: int | None, outputs: int) -> Value:
+    """Down to the latent and up again; without a latent, one product."""
+    source, kept = normal, (normal,)
+    if rank is not None:
+        source = builder.record((normal,), Value(builder.rows * rank, builder.compute), (normal,), gradient(0))
+        latent = Value(builder.rows * rank, builder.compute)
+        kept = (source, latent, Value(builder.rows, FP32))  # type: ignore[assignment]
+    return builder.record((source,), Value(builder.rows * outputs, builder.compute), kept, gradient(0))
