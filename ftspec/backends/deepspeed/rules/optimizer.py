@@ -11,6 +11,13 @@ from ftspec.plan.model import Plan
 from ftspec.rules.example import job
 from ftspec.rules.wording import blamed
 
+_ON_A_CPU = """ft 1
+model { num_hidden_layers = 2  hidden_size = 64  intermediate_size = 128  num_attention_heads = 4  vocab_size = 256 }
+hardware { gpu = "cpu"  gpus_per_node = 2 }
+training { sequence_length = 64  optimizer = OPTIMIZER }
+parallelism { zero_stage = 1 }
+target deepspeed {}
+"""
 _OPTIMIZER, _SCHEDULER = "training.optimizer", "training.learning_rate_scheduler"
 
 
@@ -62,8 +69,8 @@ def adafactor_needs_matrices(rule: Rule, plan: Plan, target: TargetOptions) -> I
     "the optimizer needs a GPU",
     "DeepSpeed's Lion is a GPU kernel, or with offload a CPU kernel over ZeRO's host partitions; without "
     "either there is none.",
-    bad="",
-    good="",
+    bad=_ON_A_CPU.replace("OPTIMIZER", "lion"),
+    good=_ON_A_CPU.replace("OPTIMIZER", "adamw"),
 )
 def optimizer_runs_here(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
     """lion on a CPU needs offload; adamw_8bit a GPU."""
