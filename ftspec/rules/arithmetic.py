@@ -1,11 +1,17 @@
 """Whole-number arithmetic that rules use to say which values would work."""
 
+import math
+
 from ftspec.plan.model import Plan
+
+_LARGEST_FACTOR = 2**16
+"""Divisors are for suggestions: nobody waits for those of an absurd number."""
 
 
 def divisors(number: int) -> list[int]:
-    """The divisors of a positive number, ascending."""
-    small = [candidate for candidate in range(1, int(number**0.5) + 1) if number % candidate == 0]
+    """The divisors of a positive number, ascending. Of numbers above 2³² only those with a factor up to 2¹⁶."""
+    root = math.isqrt(number)
+    small = [candidate for candidate in range(1, min(root, _LARGEST_FACTOR) + 1) if number % candidate == 0]
     return small + [number // candidate for candidate in reversed(small) if candidate * candidate != number]
 
 

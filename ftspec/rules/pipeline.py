@@ -23,10 +23,23 @@ def _divides(layers: int, pieces: int) -> bool:
     return layers % pieces == 0 or ((layers + 2) % pieces == 0 and layers > pieces)
 
 
-def _working(plan: Plan, factor: int) -> list[int]:
-    """Degrees of a pipeline axis that divide the layers, where `factor` is the other axis, nearest last."""
+def _on_these_gpus(plan: Plan, degrees: list[int]) -> list[int]:
+    """Of some pipeline degrees those that the GPUs divide by, beside tensor and context; all of them if none does."""
+    layout, world = plan.parallelism, plan.hardware.world_size
+    fitting = [degree for degree in degrees if world % (layout.tensor * layout.context * degree) == 0]
+    return fitting or degrees
+
+
+def _working_pipelines(plan: Plan) -> list[int]:
     layers = plan.model.shape.num_hidden_layers
-    return [degree for degree in divisors(layers) + divisors(layers + 2) if _divides(layers, degree * factor)]
+    return _on_these_gpus(
+        plan, sorted({degree for degree in divisors(layers) + divisors(layers + 2) if _divides(layers, degree)})
+    )
+
+
+def _working_virtual_stages(plan: Plan) -> list[int]:
+    layers, pipeline = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline
+    return [degree for degree in range(1, layers // pipeline + 1) if _divides(layers, degree * pipeline)]
 
 
 @plan_rule(
@@ -49,7 +62,7 @@ def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
         yield rule.finding(
             f"pipeline {layout.pipeline}{virtual} is more than the model's {layers} layers",
             blamed(plan, _PIPELINE, _VIRTUAL),
-            f"write pipeline = {either(nearest(divisors(layers), layout.pipeline))}",
+            f"write pipeline = {either(nearest(_working_pipelines(plan), layout.pipeline))}",
         )
 
 
@@ -75,7 +88,7 @@ def pipeline_divides_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     yield rule.finding(
         f"pipeline = {pipeline} does not divide {layers} layers: stages of {_layers_of(plan.stages)}",
         blamed(plan, _PIPELINE),
-        f"write pipeline = {either(nearest(_working(plan, 1), pipeline))}",
+        f"write pipeline = {either(nearest(_working_pipelines(plan), pipeline))}",
     )
 
 
@@ -109,7 +122,7 @@ def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
         f"pipeline = {pipeline} over {layers} layers makes stages of {_layers_of(plan.stages)}: {idle:.0%} of the"
         " GPUs' time is waiting",
         blamed(plan, _PIPELINE),
-        f"write pipeline = {either(nearest(_working(plan, 1), pipeline))}",
+        f"write pipeline = {either(nearest(_working_pipelines(plan), pipeline))}",
     )
 
 
@@ -137,12 +150,11 @@ def virtual_stages_divide_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
         return
     if not _divides(layers, layout.pipeline) or _divides(layers, pieces):
         return
-    works = [degree for degree in _working(plan, layout.pipeline) if degree * layout.pipeline <= layers]
     yield rule.finding(
         f"pipeline {layout.pipeline} × virtual_pipeline {layout.virtual_pipeline} = {pieces} does not divide {layers}"
         " layers",
         blamed(plan, _VIRTUAL, _PIPELINE),
-        f"write virtual_pipeline = {either(nearest(sorted(set(works)), layout.virtual_pipeline))}",
+        f"write virtual_pipeline = {either(nearest(_working_virtual_stages(plan), layout.virtual_pipeline))}",
     )
 
 
@@ -210,7 +222,7 @@ def ends_are_as_heavy_as_the_middle(rule: Rule, plan: Plan) -> Iterator[Finding]
     if heaviest <= 1.2 * middle:
         return
     layers = plan.model.shape.num_hidden_layers
-    fewer = [degree for degree in divisors(layers) if degree < plan.parallelism.pipeline]
+    fewer = _on_these_gpus(plan, [degree for degree in divisors(layers) if degree < plan.parallelism.pipeline])
     yield rule.finding(
         f"pipeline = {plan.parallelism.pipeline} over {layers} layers is {plan.stages[1].num_layers} layers a stage"
         f" ({billions(middle)} parameters), but the ends also hold embedding and head: {billions(heaviest)},"

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from ftspec.rules.families import FAMILIES
 from ftspec.rules.registry import plan_findings
 from tests.rules.checking import applied, plan_of
 
+LARGEST = 2**31 - 1
 SMALL = st.integers(1, 12)
 STACKS = st.sampled_from(["deepspeed", "megatron", "megatron_deepspeed", "fsdp2", "ddp"])
 MODELS = st.sampled_from(
@@ -126,3 +128,18 @@ def test_every_family_has_rules() -> None:
     for family in FAMILIES:
         assert family.__doc__
         assert "plan_rule" in vars(family)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "parallelism"),
+    [
+        (f'gpu = "h100"  nodes = {LARGEST}  gpus_per_node = {LARGEST}', "tensor = 2"),
+        (f'gpu = "h100"  nodes = {LARGEST}  gpus_per_node = 8', "tensor = 2  pipeline = 3"),
+        ('gpu = "h100"', f"tensor = {LARGEST}"),
+        ('gpu = "h100"', f"context = {LARGEST}"),
+        ('gpu = "h100"', f"tensor = 2  data = {LARGEST}"),
+    ],
+)
+def test_absurd_numbers_are_answered(hardware: str, parallelism: str) -> None:
+    """Looking for divisors of such numbers one by one would take hours."""
+    assert check_text(job(hardware=hardware, training="stack = megatron", parallelism=parallelism), "job.ft").findings

@@ -115,3 +115,14 @@ def test_stages_hold_all_parameters_between_them() -> None:
     plan = plan_of(model='from = "meta-llama/Llama-3.1-8B"', training="stack = megatron", parallelism="pipeline = 4")
     final_norm = plan.model.shape.hidden_size
     assert sum(stage_parameters(plan, stage) for stage in plan.stages) == plan.model.parameters - final_norm
+
+
+def test_offered_pipelines_divide_the_gpus_too() -> None:
+    """80 layers divide by 10, but 128 GPUs with tensor = 8 do not."""
+    found = findings(
+        model='from = "meta-llama/Llama-3.1-70B"',
+        hardware='gpu = "H100-SXM5-80GB"  nodes = 16  gpus_per_node = 8  network = "InfiniBand-NDR"',
+        training="stack = megatron  global_batch_size = 256",
+        parallelism="tensor = 8  pipeline = 16  sequence_parallel = true",
+    )
+    assert found["FT224"].help == "write pipeline = 4 or 8, so that the ends weigh less beside the layers"
