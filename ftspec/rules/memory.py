@@ -34,13 +34,11 @@ BORDERLINE = declare(
     " of a library or a longer batch may tip it.",
     bad=job(
         model=_FULL_8B,
-        hardware='gpu = "H100-SXM5-80GB"  gpu_memory = 24.7GB',
-        training="stack = deepspeed  activation_checkpointing = full",
-        parallelism="zero_stage = 3",
+        hardware='gpu = "H100-SXM5-80GB"  gpu_memory = 19.7GB',
+        training="stack = megatron  sequence_length = 128",
+        parallelism="tensor = 8",
     ),
-    good=job(
-        model=_FULL_8B, training="stack = deepspeed  activation_checkpointing = full", parallelism="zero_stage = 3"
-    ),
+    good=job(model=_FULL_8B, training="stack = megatron  sequence_length = 128", parallelism="tensor = 8"),
 )
 FIT_CODES = frozenset({"FT401", "FT403"})
 """The errors that say that a legal job does not fit; alone, they make exit code 3."""
