@@ -131,12 +131,15 @@ def _method(plan: Plan) -> Group:
 
 
 def _batch(plan: Plan) -> Group:
-    """The batch triple: the one that was left open follows from the others; of three written ones, the accumulation."""
+    """The batch triple: the global batch stays as it is and the accumulation follows, unless the spec gave the latter."""
     kinds = {name: _kind(plan, f"training.{name}") for name in _BATCH}
     group = {name: _leaf(plan, f"training.{name}", _BATCH[name] if kinds[name] == "derived" else ()) for name in _BATCH}
-    if "derived" not in kinds.values():
-        name = "gradient_accumulation_steps"
-        group[name] = _held(plan, f"training.{name}", _BATCH[name])
+    accumulation = "gradient_accumulation_steps"
+    if kinds[accumulation] != "given":
+        path = "training.global_batch_size"
+        group["global_batch_size"] = Leaf(value_at(plan, path), path)
+    if kinds[accumulation] != "given" or "derived" not in kinds.values():
+        group[accumulation] = _held(plan, f"training.{accumulation}", _BATCH[accumulation])
     return group
 
 

@@ -58,7 +58,7 @@ def launcher_group(plan: Plan, options: HydraOptions, launcher: Launcher) -> Gro
         case Torchrun():
             group |= _torchrun(plan, launcher, values)
         case Slurm():
-            group |= _slurm(launcher, values)
+            group |= _slurm(plan, launcher, values)
         case Local():
             group |= {
                 "submit": _tokens([], values),
@@ -84,15 +84,14 @@ def _torchrun(plan: Plan, launcher: Torchrun, values: Mapping[str, Any]) -> dict
     return {**group, "submit": _tokens([], values), "command": _tokens(command, values, follows)}
 
 
-def _slurm(launcher: Slurm, values: Mapping[str, Any]) -> dict[str, Leaf]:
+def _slurm(plan: Plan, launcher: Slurm, values: Mapping[str, Any]) -> dict[str, Leaf]:
     group: dict[str, Leaf] = {}
-    submit = [
-        "sbatch",
-        "--job-name=${name}",
-        "--nodes=${launcher.nodes}",
-        "--ntasks-per-node=1",
-        "--gpus-per-node=${launcher.gpus_per_node}",
-    ]
+    submit = ["sbatch", "--job-name=${name}", "--nodes=${launcher.nodes}", "--ntasks-per-node=1"]
+    follows: tuple[str, ...] = ()
+    if plan.hardware.accelerator.vendor == "cpu":
+        follows = ("hardware.gpu",)
+    else:
+        submit.append("--gpus-per-node=${launcher.gpus_per_node}")
     for name in ("partition", "account", "qos"):
         if values[f"launcher.{name}"] is not None:
             group[name] = Leaf(values[f"launcher.{name}"], f"constant: target hydra, launcher.{name}")
@@ -100,6 +99,7 @@ def _slurm(launcher: Slurm, values: Mapping[str, Any]) -> dict[str, Leaf]:
     if launcher.time is not None:
         group["time"] = Leaf(launcher.time, "constant: target hydra, launcher.time")
         submit.append(f"--time={slurm_time(launcher.time)}")
+        follows = (*follows, "launcher.time")
     group["port"] = Leaf(values["launcher.port"], "constant: target hydra, launcher.port")
     command = [
         "srun",
@@ -108,7 +108,6 @@ def _slurm(launcher: Slurm, values: Mapping[str, Any]) -> dict[str, Leaf]:
         *_in_shell(_SLURM_HEAD),
         *_TORCHRUN_ARGUMENTS,
     ]
-    follows = () if launcher.time is None else ("launcher.time",)
     return {**group, "submit": _tokens([*submit, "--wrap"], values, follows), "command": _tokens(command, values)}
 
 

@@ -4,26 +4,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ftspec.backends.hydra.leaf import Group, Leaf, leaves
-from ftspec.catalog.shape import ModelShape
 from ftspec.plan.model import Plan
-
-_ALWAYS = frozenset(
-    (
-        "num_hidden_layers",
-        "hidden_size",
-        "intermediate_size",
-        "num_attention_heads",
-        "num_key_value_heads",
-        "head_dim",
-        "vocab_size",
-        "tie_word_embeddings",
-        "max_position_embeddings",
-        "mlp",
-        "moe",
-        "mla",
-    )
-)
-"""The shape fields of the spec; the others are written where they are not the plain decoder's."""
+from ftspec.spec.fields import spec_paths
 
 _FOLLOWS = {
     "num_key_value_heads": ("model.num_attention_heads",),
@@ -50,19 +32,24 @@ def model_group(plan: Plan) -> Group:
         group = {"id": Leaf(plan.model.id, "model.id")}
     shape = _shape_fields(plan.model.shape)
     group |= _shape_leaves(plan, shape, ("model.from",) if catalog else ())
-    follows = tuple(f"model.{path}" for path, _ in leaves(group) if path not in ("from", "id"))
+    counted = [path for path, leaf in leaves(group) if path not in ("from", "id") and not isinstance(leaf.value, list)]
+    follows = tuple(f"model.{path}" for path in counted)
     return {**group, "parameters": Leaf(plan.model.parameters, "model.parameters", derived=True, follows=follows)}
 
 
-def _shape_fields(shape: Any) -> dict[str, Any]:
-    """The fields of a shape or of a part of one, nested; what a plain decoder lacks is left out."""
+def _shape_fields(shape: Any, prefix: str = "model") -> dict[str, Any]:
+    """The fields of a shape or of a part of one, nested.
+
+    Those of the spec are always written, the others where a model has something else than the plain decoder.
+    """
     written: dict[str, Any] = {}
     for each in fields(shape):
+        path = f"{prefix}.{each.name}"
         value = getattr(shape, each.name)
-        if isinstance(shape, ModelShape) and each.name not in _ALWAYS and value == each.default:
+        if path not in spec_paths() and value == each.default:
             continue
         if is_dataclass(value):
-            written[each.name] = _shape_fields(value)
+            written[each.name] = _shape_fields(value, path)
         else:
             written[each.name] = list(value) if isinstance(value, tuple) else value
     return written

@@ -174,7 +174,7 @@ def _spec_keys(block: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _stated_model(identifier: str, written: Mapping[str, Any], plan: Plan) -> ModelPlan:
     """The model whose whole shape the config states, the fields that no spec has included."""
     fields = _merged(asdict(plan.model.shape), written)
-    shape = shape_from_json(fields)
+    shape = shape_from_json({name: value for name, value in fields.items() if value is not None})
     return ModelPlan(identifier, shape, count_parameters(shape))
 
 

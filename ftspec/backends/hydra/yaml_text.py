@@ -85,4 +85,4 @@ def _lines(mapping: Mapping[str, Any], indent: str) -> list[str]:
 
 def yaml_text(mapping: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
     """A whole file: the comments, one a line, then the mapping in its own order."""
-    return "\n".join([*(f"# {comment}" for comment in comments), *_lines(mapping, "")]) + "\n"
+    return "\n".join([*(f"# {comment}" for comment in comments), *(_lines(mapping, "") or ["{}"])]) + "\n"
