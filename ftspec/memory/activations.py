@@ -1,33 +1,16 @@
 """Activations: what the forward pass keeps for the backward pass."""
 
 from ftspec.memory.step.activations import is_gpt2
-from ftspec.memory.step.method import inputs_require_gradients
 from ftspec.memory.step.frame import Frame
+from ftspec.memory.step.method import inputs_require_gradients
 
 INDEX_BYTES = 8
 """Token ids, labels and positions are int64."""
 
 
-def layer_keeps(frame: Frame, index: int) -> int:
-    """Bytes that layer `index` of the stage keeps of one micro-batch.
-
-    Without checkpointing: every tensor that an operation saves. With full checkpointing: the input of each group of
-    layers (torch/utils/checkpoint.py). With selective: all but what grows with pairs of positions (Korthikanti et al.
-    2022, section 5).
-    """
-    measured, training = frame.layers[frame.variants[index]], frame.plan.training
-    if frame.variants[index].silent:
-        return 0
-    if training.activation_checkpointing == "full":
-        return measured.first if index % max(1, training.checkpoint_every_layers) == 0 else 0
-    if training.activation_checkpointing == "selective":
-        return measured.kept - measured.part.kept.pair * frame.point.pairs
-    return measured.kept
-
-
 def one_micro_batch(frame: Frame) -> int:
     """Bytes that all layers of the stage keep of one micro-batch."""
-    return sum(layer_keeps(frame, index) for index in range(len(frame.variants)))
+    return frame.kept_below[-1]
 
 
 def others_in_flight(frame: Frame) -> int:
@@ -41,14 +24,14 @@ def kept_below(frame: Frame, index: int, own: bool = False) -> int:
     group are recomputed already. Other micro-batches in flight keep everything. `own`: and the layer's kept input.
     """
     training = frame.plan.training
-    total = others_in_flight(frame) + sum(layer_keeps(frame, i) for i in range(index))
+    total = others_in_flight(frame) + frame.kept_below[index]
     if training.activation_checkpointing != "full" or not own:
         return total
     every = max(1, training.checkpoint_every_layers)
     start = index - index % every
     total += sum(frame.layers[frame.variants[i]].kept for i in range(start, index))
     measured = frame.layers[frame.variants[index]]
-    if index == start and not measured.part.keeps_first:
+    if index == start and not measured.keeps_first:
         total += measured.first
     return total
 

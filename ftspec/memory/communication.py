@@ -89,9 +89,7 @@ def _deepspeed(frame: Frame) -> Buffers:
     layer = min(_layer_elements(frame), fact("deepspeed", "live_elements"))
     ahead = min(fact("deepspeed", "prefetch_elements"), _layer_elements(frame))
     end = frame.largest_end * held
-    return Buffers(
-        always=pipeline + bucket, ends=end, layer=layer * held, before=ahead * held, embedding=end
-    )
+    return Buffers(always=pipeline + bucket, ends=end, layer=layer * held, before=ahead * held, embedding=end)
 
 
 def _received(frame: Frame) -> int:

@@ -12,7 +12,7 @@ from ftspec.memory.logits import held_logits, loss_forward_logits
 from ftspec.memory.moment import Moment
 from ftspec.memory.states import States
 from ftspec.memory.step.frame import Frame, embedding_gradient, frame_of
-from ftspec.memory.step.tape import Alive
+from ftspec.memory.step.tape import Bytes
 from ftspec.memory.temporaries import optimizer_temporaries
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
@@ -26,16 +26,15 @@ class Step(NamedTuple):
     buffers: Buffers
     logits: int
 
-    def moment(self, phase: str, alive: Alive, activations: int, buffers: int, gradients: int) -> Moment:
+    def moment(self, phase: str, alive: Bytes, activations: int, buffers: int, gradients: int) -> Moment:
         """A moment of a part's tape, on top of what is kept elsewhere."""
-        point = self.frame.point
         return Moment(
             phase,
-            activations + alive.activations.at(point),
-            self.logits + alive.logits.at(point),
-            alive.temporary.at(point),
+            activations + alive.activations,
+            self.logits + alive.logits,
+            alive.temporary,
             buffers,
-            gradients + alive.gradients.at(point),
+            gradients + alive.gradients,
         )
 
 
@@ -72,18 +71,17 @@ def _forward(step: Step) -> Iterator[Moment]:
     last = len(frame.variants) - 1
     measured = frame.layers[frame.variants[last]]
     activations = kept_below(frame, last) + constants(frame, backward=False) + measured.first + casts_in_forward(frame)
-    for alive in measured.part.forward:
-        yield step.moment("forward", alive, activations, buffers, before)
+    if measured.forward is not None:
+        yield step.moment("forward", measured.forward, activations, buffers, before)
 
 
 def _loss_backward(step: Step) -> Iterator[Moment]:
     frame = step.frame
-    if frame.head is None:
+    if frame.head is None or frame.head.backward is None:
         return
     activations = kept_below(frame, len(frame.variants)) + constants(frame, backward=True)
-    for alive in frame.head.part.moments:
-        buffers = step.buffers.always + step.buffers.ends
-        yield step.moment("loss_backward", alive, activations, buffers, step.gradients.before)
+    buffers = step.buffers.always + step.buffers.ends
+    yield step.moment("loss_backward", frame.head.backward, activations, buffers, step.gradients.before)
 
 
 def _layers_backward(step: Step) -> Iterator[Moment]:
@@ -94,23 +92,26 @@ def _layers_backward(step: Step) -> Iterator[Moment]:
         made = step.gradients.after(index + 1)
         buffers = step.buffers.in_layer(index, len(frame.variants))
         measured = frame.layers[frame.variants[index]]
-        for alive in measured.part.moments:
-            yield step.moment("layer_backward", alive, activations, buffers, made)
-        if frame.plan.training.activation_checkpointing != "none":
-            for alive in measured.part.recompute:
-                yield step.moment("layer_recompute", alive, activations, buffers, made)
+        if measured.backward is not None:
+            yield step.moment("layer_backward", measured.backward, activations, buffers, made)
+        if measured.recompute is not None and frame.plan.training.activation_checkpointing != "none":
+            yield step.moment("layer_recompute", measured.recompute, activations, buffers, made)
 
 
 def _turning_points(frame: Frame) -> list[int]:
     variants, last = frame.variants, len(frame.variants) - 1
     every = max(1, frame.plan.training.checkpoint_every_layers)
-    ends = {0, min(1, last), max(0, last - 1), last, min(last, every - 1), (last // every) * every} if variants else set()
+    ends = (
+        {0, min(1, last), max(0, last - 1), last, min(last, every - 1), (last // every) * every} if variants else set()
+    )
     changes = {i for i in range(last) if variants[i] != variants[i + 1]}
     return sorted(i for i in ends | changes | {i + 1 for i in changes} if not variants[i].silent)
 
 
 def _embedding_backward(step: Step) -> Iterator[Moment]:
-    """`embedding_dense_backward` makes a gradient of the whole table; a tied table adds the head's to it, in a third."""
+    """`embedding_dense_backward` makes a gradient of the whole table; a tied table's is added to the head's, in a
+    third tensor.
+    """
     frame = step.frame
     table = embedding_gradient(frame)
     if not table:

@@ -28,7 +28,9 @@ def state_bytes(plan: Plan, elements: int, tensors: int) -> int:
     kind, count = plan.training.optimizer.kind, moments(plan)
     if plan.precision.optimizer_states == "int8":
         return count * (elements + 4 * (-(-elements // BLOCK_8BIT)))
-    counters = tensors * _STEP_COUNTER_BYTES if kind in ("adamw", "adam") and plan.training.stack in _TORCH_STACKS else 0
+    counters = (
+        tensors * _STEP_COUNTER_BYTES if kind in ("adamw", "adam") and plan.training.stack in _TORCH_STACKS else 0
+    )
     return count * elements * _state_width(plan) + counters
 
 

@@ -49,7 +49,9 @@ def cut_tensors(weights: tuple[Weight, ...], cuts: Cuts) -> Shard:
     """The rank's part of each tensor; what does not divide evenly is rounded up (the fullest rank)."""
     expert_parts = cuts.expert * cuts.expert_tensor
     dense = tuple(
-        -(-weight.elements // cuts.tensor) if weight.cut == "tensor" else weight.elements for weight in weights if weight.cut != "expert"
+        -(-weight.elements // cuts.tensor) if weight.cut == "tensor" else weight.elements
+        for weight in weights
+        if weight.cut != "expert"
     )
     return Shard(dense, tuple(-(-weight.elements // expert_parts) for weight in weights if weight.cut == "expert"))
 

@@ -104,7 +104,9 @@ def _frozen_bytes(plan: Plan, stage: Stage, degrees: Degrees) -> int:
     frozen = frozen_elements(plan, stage)
     if not frozen.elements:
         return 0
-    sharded = plan.training.stack == "fsdp2" or (plan.training.stack == "deepspeed" and plan.parallelism.zero_stage == 3)
+    sharded = plan.training.stack == "fsdp2" or (
+        plan.training.stack == "deepspeed" and plan.parallelism.zero_stage == 3
+    )
     elements = tensorwise_part(frozen, degrees) if sharded else frozen.elements
     width = DTYPE_BYTES[plan.precision.parameters]
     if plan.training.method.kind != "qlora":

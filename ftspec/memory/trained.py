@@ -4,7 +4,7 @@ from functools import cache
 
 from ftspec.catalog.shape import ModelShape
 from ftspec.memory.shard import Cuts, Shard, cut_tensors, cuts_of, padded_vocabulary, stage_shard
-from ftspec.memory.step.method import adapter_of, embedding_trained, layer_variant
+from ftspec.memory.step.method import adapter_of, embedding_trained, stage_variants
 from ftspec.memory.step.setting import Adapter
 from ftspec.memory.weights import Weight, embedding_weights, head_weights, layer_weights
 from ftspec.plan.model import Plan
@@ -37,11 +37,11 @@ def adapter_weights(shape: ModelShape, adapter: Adapter) -> list[Weight]:
 def _partial_weights(plan: Plan, stage: Stage, cuts: Cuts) -> list[Weight]:
     shape, method = plan.model.shape, plan.training.method
     vocabulary = padded_vocabulary(shape, plan.training.stack, cuts.tensor)
+    layers = [layer for chunk in stage.chunks for layer in chunk]
     weights = [
         weight
-        for chunk in stage.chunks
-        for layer in chunk
-        if layer_variant(plan, layer).trained
+        for layer, variant in zip(layers, stage_variants(plan, stage), strict=True)
+        if variant.trained
         for weight in layer_weights(shape, layer)
     ]
     if stage.embedding and embedding_trained(plan):

@@ -29,7 +29,9 @@ def norm_weights(shape: ModelShape, name: str, width: int) -> list[Weight]:
     return [Weight(f"{name}.{part}", width, "whole") for part in ("weight", "bias")[:vectors]]
 
 
-def _linear(name: str, inputs: int, outputs: int, bias: bool, cut: Cut = "tensor", bias_cut: Cut | None = None) -> list[Weight]:
+def _linear(
+    name: str, inputs: int, outputs: int, bias: bool, cut: Cut = "tensor", bias_cut: Cut | None = None
+) -> list[Weight]:
     weights = [Weight(f"{name}.weight", inputs * outputs, cut)]
     return [*weights, Weight(f"{name}.bias", outputs, bias_cut or cut)] if bias else weights
 
@@ -105,10 +107,18 @@ def expert_weights(shape: ModelShape, moe: MoeShape) -> list[Weight]:
 
 @cache
 def _layer(shape: ModelShape, experts: bool) -> tuple[Weight, ...]:
-    norms = [weight for index in range(shape.norms_per_layer) for weight in norm_weights(shape, f"norm{index}", shape.hidden_size)]
+    norms = [
+        weight
+        for index in range(shape.norms_per_layer)
+        for weight in norm_weights(shape, f"norm{index}", shape.hidden_size)
+    ]
     if experts and shape.moe is not None:
         return (*norms, *attention_weights(shape), *expert_weights(shape, shape.moe))
-    return (*norms, *attention_weights(shape), *(mlp_weights(shape, shape.intermediate_size) if shape.intermediate_size else []))
+    return (
+        *norms,
+        *attention_weights(shape),
+        *(mlp_weights(shape, shape.intermediate_size) if shape.intermediate_size else []),
+    )
 
 
 def layer_weights(shape: ModelShape, layer: int) -> tuple[Weight, ...]:

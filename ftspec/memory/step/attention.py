@@ -21,7 +21,13 @@ def rotate(program: Program, value: Value, position_width: int) -> Value:
     straight = _rotary_factor(program, value, position_width)
     size = value.size
     half, steps = size // 2, []
-    steps += [Step("allocate", half), Step("allocate", size), Step("drop", half), Step("allocate", size), Step("release")]
+    steps += [
+        Step("allocate", half),
+        Step("allocate", size),
+        Step("drop", half),
+        Step("allocate", size),
+        Step("release"),
+    ]
     steps += [gradient(0), Step("drop", size * 2)]
     turned = program.record((value,), Value(value.elements, value.width), (), *steps)
     return program.add(straight, _rotary_factor(program, turned, position_width))
@@ -52,7 +58,7 @@ def sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, h
 
 
 def flash(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads) -> Value:
-    """FlashAttention-2 (flash_attn/csrc/flash_api.cpp, `mha_bwd`): keeps its inputs, its output and the log-sum-exp; the
+    """FlashAttention-2 (flash_attn/csrc/flash_api.cpp, `mha_bwd`): keeps inputs, output and the log-sum-exp; the
     backward accumulates dq in fp32, has one number a row and head, and one dk and dv a query head.
     """
     inputs = tuple(program.cast(each, program.compute) for each in (query, key, value))
@@ -90,7 +96,9 @@ class EagerSettings(NamedTuple):
     dropout: bool
 
 
-def eager(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, how: EagerSettings) -> Value:
+def eager(
+    program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, how: EagerSettings
+) -> Value:
     """`eager_attention_forward`: scores of every pair of positions; kept are the probabilities and their cast."""
     pairs, width = Form(pair=heads.query), query.width
     scores = program.scale(_product(program, query, key, pairs, program.compute))

@@ -35,11 +35,17 @@ class Form:
         return self + other * -1
 
     def __mul__(self, factor: int) -> "Form":
-        return Form(self.fixed * factor, self.token * factor, self.shard * factor, self.position * factor, self.pair * factor)
+        return Form(
+            self.fixed * factor, self.token * factor, self.shard * factor, self.position * factor, self.pair * factor
+        )
 
     def __floordiv__(self, divisor: int) -> "Form":
         return Form(
-            self.fixed // divisor, self.token // divisor, self.shard // divisor, self.position // divisor, self.pair // divisor
+            self.fixed // divisor,
+            self.token // divisor,
+            self.shard // divisor,
+            self.position // divisor,
+            self.pair // divisor,
         )
 
     def at(self, point: Point) -> int:

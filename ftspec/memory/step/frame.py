@@ -1,31 +1,38 @@
 """One stage's step in numbers: its parts evaluated for the plan's micro-batch."""
 
+from itertools import accumulate
 from typing import NamedTuple
 
 from ftspec.memory.shard import MEGATRON_STACKS, cuts_of, ends_shard, layer_shard, padded_vocabulary
 from ftspec.memory.step.form import Point
 from ftspec.memory.step.measure import Part, head_part, layer_part
-from ftspec.memory.step.method import embedding_trained, head_variant, layer_variant, setting_of
+from ftspec.memory.step.method import embedding_trained, head_variant, setting_of, stage_variants
 from ftspec.memory.step.setting import Setting, Variant
+from ftspec.memory.step.tape import Bytes, peak_at
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
 
 
 class Measured(NamedTuple):
-    """A part in bytes: kept, its input, the casts of its weights, and the gradients that it makes; and the elements of
-    its weights on this rank.
+    """A part in bytes: what it keeps (and what of that grows with pairs of positions), its input, the casts of its
+    weights, the gradients that it makes, and its peaks; and the elements of its weights on this rank.
     """
 
-    part: Part
     elements: int
     kept: int
     first: int
     casts: int
     gradient: int
+    kept_pairs: int
+    keeps_first: bool
+    forward: Bytes | None
+    recompute: Bytes | None
+    backward: Bytes | None
 
 
 class Frame(NamedTuple):
-    """One stage of one plan. `ends_elements` and `largest_end`: of the embedding, the final norm and the head."""
+    """One stage of one plan. `kept_below`: bytes that the layers below each layer keep of one micro-batch, and last
+    those that all keep. `ends_elements` and `largest_end`: of the embedding, the final norm and the head."""
 
     plan: Plan
     stage: Stage
@@ -34,6 +41,7 @@ class Frame(NamedTuple):
     vocabulary: int
     variants: tuple[Variant, ...]
     layers: dict[Variant, Measured]
+    kept_below: tuple[int, ...]
     head: Measured | None
     chunks_in_flight: int
     ends_elements: int
@@ -77,17 +85,55 @@ def keeps_gradients(plan: Plan) -> bool:
 
 
 def _measured(part: Part, elements: int, point: Point) -> Measured:
-    return Measured(part, elements, part.kept.at(point), part.first.at(point), part.casts.fixed, part.gradient.at(point))
+    return Measured(
+        elements=elements,
+        kept=part.kept.at(point),
+        first=part.first.at(point),
+        casts=part.casts.fixed,
+        gradient=part.gradient.at(point),
+        kept_pairs=part.kept.pair * point.pairs,
+        keeps_first=part.keeps_first,
+        forward=peak_at(part.forward, point),
+        recompute=peak_at(part.recompute, point),
+        backward=peak_at(part.moments, point),
+    )
+
+
+def _keeps(plan: Plan, variant: Variant, measured: Measured) -> int:
+    """Bytes that a layer keeps of one micro-batch.
+
+    Without checkpointing: every tensor that an operation saves. With full checkpointing: the layer's input
+    (torch/utils/checkpoint.py). With selective: all but what grows with pairs of positions (Korthikanti et al. 2022,
+    section 5).
+    """
+    if variant.silent:
+        return 0
+    checkpointing = plan.training.activation_checkpointing
+    if checkpointing == "full":
+        return measured.first
+    return measured.kept - (measured.kept_pairs if checkpointing == "selective" else 0)
+
+
+def _kept_below(plan: Plan, variants: tuple[Variant, ...], layers: dict[Variant, Measured]) -> tuple[int, ...]:
+    """Running sums; of a checkpointed group of layers the first one's input is kept for all."""
+    keeps = {variant: _keeps(plan, variant, measured) for variant, measured in layers.items()}
+    each = [keeps[variant] for variant in variants]
+    every = plan.training.checkpoint_every_layers
+    if every > 1 and plan.training.activation_checkpointing == "full":
+        each = [bytes_kept if index % every == 0 else 0 for index, bytes_kept in enumerate(each)]
+    return tuple(accumulate(each, initial=0))
 
 
 def frame_of(plan: Plan, stage: Stage) -> Frame:
     """Evaluate a stage."""
     setting, point, keeps = setting_of(plan), point_of(plan), keeps_gradients(plan)
-    variants = tuple(layer_variant(plan, layer) for chunk in stage.chunks for layer in chunk)
     numbers = [layer for chunk in stage.chunks for layer in chunk]
+    variants = stage_variants(plan, stage)
     cuts = cuts_of(plan.parallelism)
     layers = {
-        variant: _measured(layer_part(setting, variant, keeps), layer_shard(setting.shape, number, cuts).elements, point)
+        variant: _measured(
+            layer_part(setting, variant, keeps), layer_shard(setting.shape, number, cuts).elements, point
+        )
         for variant, number in dict(zip(variants, numbers, strict=True)).items()
     }
     vocabulary = padded_vocabulary(setting.shape, plan.training.stack, setting.tensor) // setting.tensor
@@ -96,7 +142,18 @@ def frame_of(plan: Plan, stage: Stage) -> Frame:
         head = _measured(head_part(setting, vocabulary, head_variant(plan), keeps), 0, point)
     ends = ends_shard(plan, stage).dense
     return Frame(
-        plan, stage, setting, point, vocabulary, variants, layers, head, chunks_in_flight(plan, stage), sum(ends), max(ends, default=0)
+        plan=plan,
+        stage=stage,
+        setting=setting,
+        point=point,
+        vocabulary=vocabulary,
+        variants=variants,
+        layers=layers,
+        kept_below=_kept_below(plan, variants, layers),
+        head=head,
+        chunks_in_flight=chunks_in_flight(plan, stage),
+        ends_elements=sum(ends),
+        largest_end=max(ends, default=0),
     )
 
 

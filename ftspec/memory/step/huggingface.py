@@ -3,10 +3,10 @@
 from ftspec.memory.step.activations import activation, dropped, is_gpt2
 from ftspec.memory.step.attention import EagerSettings, Heads, eager, flash, math_sdpa, repeat_heads, rotate, sdpa
 from ftspec.memory.step.experts import experts
-from ftspec.memory.step.form import ZERO, Form
+from ftspec.memory.step.form import Form
 from ftspec.memory.step.latent import latent_heads, latent_projections
+from ftspec.memory.step.losses import chunked_loss, fused_loss, standard_loss
 from ftspec.memory.step.modules import Builder
-from ftspec.memory.step.operations import FP32, gradient
 from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Value
 
@@ -29,7 +29,9 @@ def attention(builder: Builder, value: Value) -> Value:
         query = rotate(builder, query, builder.setting.residual)
         key = rotate(builder, key, builder.setting.residual)
     mixed = mix(builder, query, key, values, heads)
-    output = builder.linear("o_proj", mixed, heads.query * heads.value_width, hidden, shape.attention_bias in ("all", "out_only"))
+    output = builder.linear(
+        "o_proj", mixed, heads.query * heads.value_width, hidden, shape.attention_bias in ("all", "out_only")
+    )
     builder.hold(value)
     return output
 
@@ -99,24 +101,36 @@ def feed_forward(builder: Builder, value: Value, has_experts: bool) -> Value:
     return builder.add(routed, mlp(builder, value, shape.moe.shared_intermediate_size))
 
 
+def _sublayer(builder: Builder, value: Value) -> Value:
+    """What a sublayer gives to the residual sum: normed again in models with four norms a layer, dropped out in
+    GPT-2.
+    """
+    shape, value = builder.setting.shape, builder.scatter(value)
+    value = builder.norm(value, shape.hidden_size) if shape.norms_per_layer == 4 else value
+    return dropped(builder, shape, value)
+
+
 def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:
     """A decoder layer: its tape, its input and its output."""
-    builder, shape = Builder(setting, variant.trained), setting.shape
-    first = Value(builder.norm_rows * shape.hidden_size, setting.residual, needs_gradient=variant.input_gradient)
-    mixed = attention(builder, builder.gather(builder.norm(first, shape.hidden_size)))
-    value = builder.add(first, dropped(builder, shape, builder.scatter(mixed)))
-    normal = builder.gather(builder.norm(value, shape.hidden_size))
+    builder, hidden = Builder(setting, variant.trained), setting.shape.hidden_size
+    first = Value(builder.norm_rows * hidden, setting.residual, needs_gradient=variant.input_gradient)
+    normal = builder.gather(builder.norm(first, hidden))
+    value = builder.add(first, _sublayer(builder, attention(builder, normal)))
+    source = first if setting.shape.parallel_residual else value
+    if not setting.shape.parallel_residual or setting.shape.norms_per_layer > 1:
+        normal = builder.gather(builder.norm(source, hidden))
     inner = feed_forward(builder, normal, variant.experts)
-    return builder, first, builder.add(value, dropped(builder, shape, builder.scatter(inner)))
+    return builder, first, builder.add(value, _sublayer(builder, inner))
 
 
 def head(setting: Setting, vocabulary: int, variant: Variant) -> tuple[Builder, Value, Value]:
-    """Final norm, output head and `ForCausalLMLoss` (transformers/loss/loss_utils.py): logits in fp32, log-softmax kept."""
+    """Final norm, output head and loss."""
     builder, hidden = Builder(setting, variant.trained), setting.shape.hidden_size
     first = Value(builder.norm_rows * hidden, setting.residual, needs_gradient=variant.input_gradient)
-    value = builder.norm(first, hidden) if setting.shape.final_norm else first
-    logits = builder.linear("lm_head", builder.gather(value), hidden, vocabulary, setting.shape.head_bias)
-    wide = builder.cast(logits, FP32)
-    wide.role = "logits"
-    probabilities = builder.softmax(wide)
-    return builder, first, builder.record((probabilities,), Value(ZERO, FP32), (), gradient(0))
+    value = builder.gather(builder.norm(first, hidden) if setting.shape.final_norm else first)
+    if setting.loss == "fused":
+        return builder, first, fused_loss(builder, value, vocabulary)
+    logits = builder.linear("lm_head", value, hidden, vocabulary, setting.shape.head_bias)
+    if setting.loss == "chunked":
+        return builder, first, chunked_loss(builder, logits)
+    return builder, first, standard_loss(builder, logits)

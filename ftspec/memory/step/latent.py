@@ -18,7 +18,9 @@ def latent_heads(setting: Setting) -> Heads:
 
 def _joined(builder: Builder, straight: Value, rotated: Value, width: int) -> Value:
     """`torch.cat` of the parts without and with position."""
-    return builder.record((straight, rotated), Value(builder.rows * width, straight.width), (), gradient(0), gradient(1))
+    return builder.record(
+        (straight, rotated), Value(builder.rows * width, straight.width), (), gradient(0), gradient(1)
+    )
 
 
 def latent_projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, Value, Value]:
@@ -53,7 +55,9 @@ def megatron_latent_projections(builder: Builder, value: Value, heads: Heads) ->
     normal = Value(builder.norm_rows * shape.hidden_size, builder.compute)
     builder.record((value,), normal, (value,), gradient(0))
     query = _up(builder, normal, mla.q_lora_rank, heads.query * heads.key_width)
-    wide = _up(builder, normal, mla.kv_lora_rank + mla.qk_rope_head_dim, heads.key * (mla.qk_nope_head_dim + mla.v_head_dim))
+    wide = _up(
+        builder, normal, mla.kv_lora_rank + mla.qk_rope_head_dim, heads.key * (mla.qk_nope_head_dim + mla.v_head_dim)
+    )
     turned = builder.scale(query)
     parts = _key_and_value(mla, heads)
     key, values = builder.split(wide, (rows * parts[0], rows * parts[1]))

@@ -86,9 +86,7 @@ def _routed(builder: Builder, moe: MoeShape, normal: Value) -> Value:
     """
     setting, shape = builder.setting, builder.setting.shape
     hidden, width = moe.latent_size or shape.hidden_size, -(-moe.moe_intermediate_size // setting.expert_tensor)
-    scores = builder.record(
-        (normal,), Value(builder.norm_rows * moe.num_experts, FP32), (normal,), gradient(0)
-    )
+    scores = builder.record((normal,), Value(builder.norm_rows * moe.num_experts, FP32), (normal,), gradient(0))
     weights = builder.softmax(scores)
     rows = builder.norm_rows * (moe.num_experts_per_tok * setting.expert_tensor)
     copies = builder.rearrange(normal, rows * hidden, rows)

@@ -1,9 +1,13 @@
 """The training method as the step sees it: which layers are trained, and what needs a gradient below them."""
 
+from functools import cache
+
 from ftspec.catalog.parameters import has_experts
+from ftspec.catalog.shape import ModelShape
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.setting import Adapter, Setting, Variant
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
+from ftspec.plan.stages import Stage
 
 ATTENTION_TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
 LINEAR_TARGETS = ATTENTION_TARGETS | {"gate_proj", "up_proj", "down_proj"}
@@ -46,6 +50,7 @@ def setting_of(plan: Plan) -> Setting:
         quantized=training.method.kind == "qlora",
         expert=max(1, plan.parallelism.expert),
         expert_tensor=max(1, plan.parallelism.expert_tensor) if plan.model.shape.moe else 1,
+        loss=training.loss,
         megatron=training.stack in MEGATRON_STACKS and training.method.kind == "full",
     )
 
@@ -57,16 +62,27 @@ def inputs_require_gradients(plan: Plan) -> bool:
     return plan.training.method.kind != "full" and plan.training.activation_checkpointing == "full"
 
 
-def layer_variant(plan: Plan, layer: int) -> Variant:
-    """How layer `layer` (from 0) takes part in training."""
-    method, experts = plan.training.method, has_experts(plan.model.shape, layer)
+@cache
+def _variants(
+    shape: ModelShape, method: MethodPlan, chunks: tuple[range, ...], inputs_require_gradients: bool
+) -> tuple[Variant, ...]:
+    numbers = [layer for chunk in chunks for layer in chunk]
+    return tuple(_variant(shape, method, layer, inputs_require_gradients) for layer in numbers)
+
+
+def _variant(shape: ModelShape, method: MethodPlan, layer: int, below: bool) -> Variant:
+    experts = has_experts(shape, layer)
     if method.kind == "full":
         return Variant(True, True, experts)
-    below = inputs_require_gradients(plan)
     if method.kind != "partial":
         return Variant(True, below or layer > 0, experts)
-    first = plan.model.shape.num_hidden_layers - method.last_layers
+    first = shape.num_hidden_layers - method.last_layers
     return Variant(layer >= first, below or method.embeddings or layer > first, experts)
+
+
+def stage_variants(plan: Plan, stage: Stage) -> tuple[Variant, ...]:
+    """How each layer of a stage takes part in training."""
+    return _variants(plan.model.shape, plan.training.method, stage.chunks, inputs_require_gradients(plan))
 
 
 def head_variant(plan: Plan) -> Variant:

@@ -11,12 +11,12 @@ INDEX = 8
 
 def gradient(index: int) -> Step:
     """Make the gradient of an input."""
-    return Step("gradient", index=index)
+    return Step("gradient", which=index)
 
 
 def passed(index: int) -> Step:
     """Pass the incoming gradient on to an input."""
-    return Step("pass", index=index)
+    return Step("pass", which=index)
 
 
 class Program:
@@ -85,14 +85,22 @@ class Program:
     def multiply(self, left: Value, right: Value) -> Value:
         """`mul` of two tensors of one shape: each is kept for the other's gradient."""
         saved = (*((right,) if left.needs_gradient else ()), *((left,) if right.needs_gradient else ()))
-        return self.record((left, right), Value(left.elements, max(left.width, right.width)), saved, gradient(0), gradient(1))
+        return self.record(
+            (left, right), Value(left.elements, max(left.width, right.width)), saved, gradient(0), gradient(1)
+        )
 
     def pointwise(self, value: Value) -> Value:
         """An activation function in one kernel (silu, gelu, relu): its input is kept."""
         return self.record((value,), Value(value.elements, value.width), (value,), gradient(0))
 
     def product(
-        self, value: Value, rows: Form, weight: Value, outputs: int, bias: Value | None = None, unpacked: Form | None = None
+        self,
+        value: Value,
+        rows: Form,
+        weight: Value,
+        outputs: int,
+        bias: Value | None = None,
+        unpacked: Form | None = None,
     ) -> Value:
         """`mm` or `addmm`: the input is kept if the weight is trained, the weight if the input needs a gradient.
 

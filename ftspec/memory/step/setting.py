@@ -30,6 +30,7 @@ class Setting(NamedTuple):
     expert: int = 1
     expert_tensor: int = 1
     megatron: bool = False
+    loss: Literal["standard", "chunked", "fused"] = "standard"
 
     @property
     def residual(self) -> int:

@@ -8,7 +8,7 @@ gradients meet, a third tensor takes their sum; a parameter's gradient goes to t
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from ftspec.memory.step.form import ZERO, Form
+from ftspec.memory.step.form import ZERO, Form, Point
 
 Role = Literal["activation", "logits", "weight", "constant"]
 """Whose bytes a value's are: weights are counted with the states, constants by whoever made them."""
@@ -39,13 +39,13 @@ class Value:
 
 
 class Step(NamedTuple):
-    """One event inside a node's backward: allocate or drop a temporary of `size`, make the gradient of input `index`,
-    pass the incoming gradient on to input `index`, or release the incoming gradient early.
+    """One event inside a node's backward: allocate or drop a temporary of `size`, make the gradient of input `which`,
+    pass the incoming gradient on to input `which`, or release the incoming gradient early.
     """
 
     kind: Literal["allocate", "drop", "gradient", "pass", "release"]
     size: Form = ZERO
-    index: int = 0
+    which: int = 0
 
 
 class Node(NamedTuple):
@@ -74,6 +74,21 @@ class Alive(NamedTuple):
         return self.activations + self.logits + self.temporary
 
 
+class Bytes(NamedTuple):
+    """A moment's bytes for one micro-batch."""
+
+    activations: int
+    logits: int
+    temporary: int
+    gradients: int
+
+
+def peak_at(moments: Iterable[Alive], point: Point) -> Bytes | None:
+    """The highest of some moments for one micro-batch."""
+    found = [Bytes(*(form.at(point) for form in moment)) for moment in moments]
+    return max(found, key=sum, default=None)
+
+
 def highest(moments: Iterable[Alive]) -> tuple[Alive, ...]:
     """The moments that no other moment covers: whatever the micro-batch, the peak is among them."""
     kept: list[Alive] = []
@@ -81,9 +96,7 @@ def highest(moments: Iterable[Alive]) -> tuple[Alive, ...]:
         total = moment.without_gradients
         if any(k.without_gradients.covers(total) and k.gradients.covers(moment.gradients) for k in kept):
             continue
-        kept = [
-            k for k in kept if not (total.covers(k.without_gradients) and moment.gradients.covers(k.gradients))
-        ]
+        kept = [k for k in kept if not (total.covers(k.without_gradients) and moment.gradients.covers(k.gradients))]
         kept.append(moment)
     return tuple(kept)
 
@@ -180,8 +193,8 @@ class Backward:
             elif step.kind == "release":
                 self.memory.release(incoming)
                 released = True
-            elif node.inputs[step.index].needs_gradient:
-                made.append((node.inputs[step.index], self._gradient(node.inputs[step.index], step, incoming)))
+            elif node.inputs[step.which].needs_gradient:
+                made.append((node.inputs[step.which], self._gradient(node.inputs[step.which], step, incoming)))
         self.memory.drop(temporary)
         self._forget(node)
         if not released:
