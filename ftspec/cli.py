@@ -11,7 +11,7 @@ COMMANDS = ("init", "check", "memory", "compile", "explain", "catalog", "schema"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit code: 0 fine, 1 errors found, 2 usage or unreadable, 3 does not fit."""
+    """Run a command and return its exit code: 0 fine, 1 errors found, 2 usage or unreadable, 3 does not fit."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _run(words)

@@ -67,7 +67,8 @@ def _refuse_foreign_files(directory: str, files: Mapping[str, Artefact], force: 
         target = os.path.join(directory, path)
         if path != MANIFEST and os.path.lexists(target) and file_digest(target) != (known or {}).get(path):
             raise OutputRefused(
-                f"{target} was changed since ftspec wrote it, or is not ftspec's; nothing was written. Move it away, or add --force"
+                f"{target} was changed since ftspec wrote it, or is not ftspec's; nothing was written. "
+                "Move it away, or add --force"
             )
 
 

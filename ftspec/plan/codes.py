@@ -25,7 +25,8 @@ UNKNOWN_MODEL = declare(
     "FT802",
     Severity.ERROR,
     "the model is not known",
-    "`model.from` names a row of the catalog (without regard to case) or the path of a Hugging Face config.json. A short name works where only one row can be meant.",
+    "`model.from` names a row of the catalog (without regard to case) or the path of a Hugging Face "
+    "config.json. A short name works where only one row can be meant.",
     """ft 1
 model { from = "meta-llama/Llama-3.1-9B" }
 hardware { gpu = "H100-SXM5-80GB" }
@@ -53,7 +54,13 @@ model { num_hidden_layers = 12  hidden_size = 768 }
 hardware { gpu = "H100-SXM5-80GB" }
 """,
     """ft 1
-model { num_hidden_layers = 12  hidden_size = 768  intermediate_size = 3072  num_attention_heads = 12  vocab_size = 32000 }
+model {
+  num_hidden_layers = 12
+  hidden_size = 768
+  intermediate_size = 3072
+  num_attention_heads = 12
+  vocab_size = 32000
+}
 hardware { gpu = "H100-SXM5-80GB"  gpus_per_node = 1 }
 training { sequence_length = 1Ki }
 """,
@@ -72,7 +79,8 @@ UNKNOWN_GPU = declare(
     "FT806",
     Severity.ERROR,
     "the accelerator is not known",
-    "`hardware.gpu` names a row of the catalog. The name says which variant: H100 is sold as SXM5, PCIe and NVL, with different memory.",
+    "`hardware.gpu` names a row of the catalog. The name says which variant is meant: A100 is sold with "
+    "40 and with 80 GB.",
     """ft 1
 model { from = "meta-llama/Llama-3.1-8B" }
 hardware { gpu = "H100-SXM6" }
@@ -100,7 +108,8 @@ AUTO_TAKEN_AS_DEFAULT = declare(
     "FT808",
     Severity.NOTE,
     "an `auto` was filled by its default",
-    "`data` and the batch are solved from the rest of the job. Where nothing determines an `auto`, the documented default is taken, which need not be the fastest.",
+    "`data` and the batch are solved from the rest of the job. Where nothing determines an `auto`, the "
+    "documented default is taken, which need not be the fastest.",
     """ft 1
 model { from = "meta-llama/Llama-3.1-8B" }
 hardware { gpu = "H100-SXM5-80GB" }
@@ -113,7 +122,8 @@ STACK_WITHOUT_TARGET = declare(
     "FT809",
     Severity.ERROR,
     "the stack cannot run a target",
-    "`training.stack` says who runs the job. A target emits files for certain stacks; files for another one would never be read.",
+    "`training.stack` says who runs the job. A target emits files for certain stacks; files for another "
+    "one would never be read.",
     """ft 1
 model { from = "meta-llama/Llama-3.1-8B" }
 hardware { gpu = "H100-SXM5-80GB" }
@@ -126,7 +136,8 @@ TOO_MANY_STAGES = declare(
     "FT810",
     Severity.ERROR,
     "the pipeline has more pieces than any model has layers",
-    "Each pipeline stage, and each of its chunks, holds at least one layer. A count beyond all models is a slip of the keyboard, and nothing is laid out for it.",
+    "Each pipeline stage, and each of its chunks, holds at least one layer. A count beyond all models is "
+    "a slip of the keyboard, and nothing is laid out for it.",
     """ft 1
 model { from = "meta-llama/Llama-3.1-8B" }
 hardware { gpu = "H100-SXM5-80GB" }
@@ -134,4 +145,13 @@ parallelism { pipeline = 8  virtual_pipeline = 1000000 }
 target megatron {}
 """,
     _GOOD,
+)
+CONFIG_REMARK = declare(
+    "FT811",
+    Severity.NOTE,
+    "a config.json was read with a reservation",
+    "Something about the file is taken for granted, such as an unknown architecture that is read as the "
+    "usual decoder.",
+    "",
+    "",
 )

@@ -83,10 +83,15 @@ def _custom_network(written: CustomNetwork) -> Network:
 
 
 def _usable_memory(memory: int, accelerator: Accelerator) -> int:
-    """Usable bytes of a GPU whose memory was stated: the catalog's share of what is sold, never more than is there."""
-    if memory == accelerator.memory_bytes:
+    """Usable bytes of a GPU whose memory was stated.
+
+    A vendor's "80 GB" is 80 GiB less a reserve: either way of writing it means the catalog's GPU. Another
+    size has the same share of it to use.
+    """
+    sold_in_gib = accelerator.memory_bytes * 2**30 // 10**9
+    if accelerator.memory_bytes <= memory <= sold_in_gib:
         return accelerator.usable_memory_bytes
-    return min(memory, memory * accelerator.usable_memory_bytes // accelerator.memory_bytes)
+    return memory * min(accelerator.usable_memory_bytes, sold_in_gib) // sold_in_gib
 
 
 def resolve_hardware(

@@ -24,7 +24,7 @@ class Ledger:
     def take(
         self, path: str, written: Value | Auto | None, default: Value, why: str, spec_path: str | None = None
     ) -> Value:
-        """The written value, or else `default` for the reason `why`. `spec_path` is where it is written, if not `path`."""
+        """The written value, else `default` for the reason `why`. `spec_path` is where it is written, if not `path`."""
         if written is None or isinstance(written, Auto):
             self.origins[path] = Origin("default", why)
             if written is not None:

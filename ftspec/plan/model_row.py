@@ -9,7 +9,7 @@ from ftspec.catalog.names import NoMatch
 from ftspec.catalog.parameters import count_parameters
 from ftspec.catalog.shape import ModelShape
 from ftspec.catalog.shape_fields import ShapeProblem, shape_from_fields
-from ftspec.plan.codes import BAD_CONFIG, INCOMPLETE_SHAPE, MISSING_MODEL, UNKNOWN_MODEL
+from ftspec.plan.codes import BAD_CONFIG, CONFIG_REMARK, INCOMPLETE_SHAPE, MISSING_MODEL, UNKNOWN_MODEL
 from ftspec.plan.ledger import Ledger
 from ftspec.plan.model import ModelPlan
 from ftspec.plan.no_match import report_no_match
@@ -28,6 +28,8 @@ def _from_config(name: str, spec_path: str, ledger: Ledger) -> tuple[str, ModelS
     if isinstance(row, ConfigProblem):
         ledger.report(BAD_CONFIG, _FROM, f'"{name}": {row.message}', row.help)
         return None
+    if row.remark:
+        ledger.report(CONFIG_REMARK, _FROM, f'"{name}": {row.remark}', "state what differs in the model block")
     ledger.given("model.id", _FROM)
     return row.id, row.shape
 

@@ -32,7 +32,8 @@ def _can_be_laid_out(written: Parallelism, ledger: Ledger) -> bool:
     if pieces <= MOST_PIECES:
         return True
     largest = max(counts, key=lambda name: counts[name])
-    message = f"{' × '.join(f'{name} {count:,}' for name, count in counts.items())} makes more pieces than any model has layers"
+    written_out = " × ".join(f"{name} {count:,}" for name, count in counts.items())
+    message = f"{written_out} makes more pieces than any model has layers"
     ledger.report(TOO_MANY_STAGES, f"parallelism.{largest}", message, "write at most the model's number of layers")
     return False
 

@@ -1,4 +1,4 @@
-"""`memory`: a table that a person understands at a glance: terms down, pipeline stages across, the fullest one marked."""
+"""`memory`: a table to understand at a glance: terms down, pipeline stages across, the fullest one marked."""
 
 import sys
 from collections.abc import Iterable
