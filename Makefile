@@ -36,6 +36,7 @@ $(TEST_ENV)/installed: pyproject.toml requirements/frameworks.txt requirements/m
 	DS_BUILD_OPS=0 $(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/frameworks.txt
 	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements/megatron.txt
 	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	$(TEST_ENV)/bin/python -m compileall -q ftspec
 	touch $@
 
 clean:

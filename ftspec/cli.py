@@ -30,7 +30,7 @@ def _run(words: list[str]) -> int:
 
 
 def _parser(named: str) -> argparse.ArgumentParser:
-    """The parser with the arguments of the named command; without one, of all commands, for the help."""
+    """The parser with the arguments of the named command; without one, of all commands, for help."""
     parser = argparse.ArgumentParser(
         prog="ftspec",
         description="Check a training-job spec (.ft), estimate its memory, compile it to DeepSpeed, Megatron and Hydra.",

@@ -10,7 +10,7 @@ def _more_than_one(*degrees: int | Auto | None) -> bool:
 
 
 def default_stack(parallelism: Parallelism) -> Stack:
-    """The simplest stack with what the layout asks for: Megatron for model parallelism, DeepSpeed for ZeRO, else DDP."""
+    """The simplest stack that the layout allows: Megatron for model parallelism, DeepSpeed for ZeRO, else DDP."""
     degrees = (
         parallelism.tensor,
         parallelism.pipeline,

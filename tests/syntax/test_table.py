@@ -124,7 +124,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             raise FileNotFoundError(name)
         return path
 
-    monkeypatch.setattr(table, "resource_path", find)
+    monkeypatch.setattr(table, "read_resource", lambda folder, name: find(folder, name).read_text("utf-8"))
     monkeypatch.setattr("ftspec.syntax.generate_table.resource_path", find)
     table.load_table.cache_clear()
     yield tmp_path
