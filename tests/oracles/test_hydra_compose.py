@@ -21,13 +21,25 @@ MIXTURE = """ft 1
 name = "moe"
 model { from = "mistralai/Mixtral-8x7B-v0.1" }
 hardware { gpu = "H100-SXM5-80GB"  nodes = 4  gpus_per_node = 8  network = { kind = infiniband  bandwidth = 400Gbps } }
-training { stack = megatron  activation_checkpointing = full  micro_batch_size = 1  gradient_accumulation_steps = 8  steps = 100 }
+training {
+  stack = megatron
+  activation_checkpointing = full
+  micro_batch_size = 1
+  gradient_accumulation_steps = 8
+  steps = 100
+}
 parallelism { tensor = 2  expert = 4  data = 16  sequence_parallel = true  zero_stage = 1 }
 storage { kind = lustre  checkpoint { every = 30min } }
 """
 SHAPE = """ft 1
 name = "stated"
-model { num_hidden_layers = 8  hidden_size = 512  intermediate_size = 1024  num_attention_heads = 8  vocab_size = 32000 }
+model {
+  num_hidden_layers = 8
+  hidden_size = 512
+  intermediate_size = 1024
+  num_attention_heads = 8
+  vocab_size = 32000
+}
 hardware { gpu = "A100-SXM4-80GB"  nodes = auto  gpus_per_node = 4 }
 training {
   stack = deepspeed  method = full  micro_batch_size = 2  global_batch_size = 32  gradient_accumulation_steps = 2
@@ -100,51 +112,48 @@ def _without_table(value: Any) -> Any:
 
 CHANGES: tuple[tuple[str, Any], ...] = (
     ("name", "another"),
-    *(
-        (f"parallelism.{name}", value)
-        for name in ("tensor", "pipeline", "context", "data", "expert", "virtual_pipeline")
-        for value in (1, 2, 4)
-    ),
-    *(("parallelism.zero_stage", value) for value in (0, 1, 2, 3)),
+    ("parallelism.tensor", 2),
+    ("parallelism.pipeline", 2),
+    ("parallelism.context", 2),
+    ("parallelism.data", 4),
+    ("parallelism.expert", 2),
+    ("parallelism.virtual_pipeline", 2),
+    ("parallelism.zero_stage", 0),
+    ("parallelism.zero_stage", 3),
     ("parallelism.expert_tensor", 1),
     ("parallelism.distributed_optimizer", False),
-    ("parallelism.sequence_parallel", False),
     ("parallelism.schedule", "gpipe"),
-    ("parallelism.offload.optimizer", "cpu"),
-    *(("hardware.nodes", value) for value in (1, 2, 8)),
-    *(("hardware.gpus_per_node", value) for value in (1, 4, 8)),
-    *(("hardware.gpu", value) for value in ("V100-SXM2-32GB", "A100-SXM4-40GB", "H200-SXM5-141GB", "T4", "CPU")),
+    ("hardware.nodes", 2),
+    ("hardware.gpus_per_node", 2),
+    ("hardware.gpu", "V100-SXM2-32GB"),
+    ("hardware.gpu", "CPU"),
     ("hardware.gpu_memory", 40 * 10**9),
-    ("hardware.price_per_gpu_hour", 1.5),
-    *(("precision.compute", value) for value in ("fp16", "fp32", "fp8")),
+    ("precision.compute", "fp16"),
+    ("precision.compute", "fp8"),
     ("precision.parameters", "fp32"),
     ("precision.master_parameters", "none"),
-    ("precision.gradients", "fp16"),
-    *(("training.stack", value) for value in ("deepspeed", "megatron", "fsdp2", "ddp", "megatron_deepspeed")),
-    *(("training.optimizer.kind", value) for value in ("sgd", "lion", "muon", "adamw_8bit", "adam", "adafactor")),
-    ("training.optimizer.learning_rate", 1e-3),
+    ("training.stack", "deepspeed"),
+    ("training.stack", "megatron"),
+    ("training.stack", "fsdp2"),
+    ("training.optimizer.kind", "sgd"),
+    ("training.optimizer.kind", "lion"),
+    ("training.optimizer.kind", "adamw_8bit"),
     ("training.method.rank", 64),
-    *(
-        (f"training.{name}", value)
-        for name in ("micro_batch_size", "global_batch_size", "gradient_accumulation_steps")
-        for value in (4, 64)
-    ),
+    ("training.micro_batch_size", 4),
+    ("training.global_batch_size", 64),
+    ("training.gradient_accumulation_steps", 4),
     ("training.sequence_length", 2048),
     ("training.tokens", 5 * 10**9),
     ("training.steps", 77),
-    ("training.seed", 7),
     ("training.learning_rate_scheduler.total_steps", 5),
     ("training.activation_checkpointing.kind", "none"),
     ("model.from", "Qwen/Qwen2.5-7B"),
     ("model.from", "mistralai/Mixtral-8x7B-v0.1"),
-    *(("model.num_hidden_layers", value) for value in (2, 40)),
+    ("model.num_hidden_layers", 40),
     ("model.hidden_size", 2048),
     ("model.num_attention_heads", 16),
     ("model.num_key_value_heads", 4),
-    ("model.intermediate_size", 4096),
-    ("model.vocab_size", 1000),
     ("model.max_position_embeddings", 1024),
-    ("model.tie_word_embeddings", True),
     ("model.moe.num_experts", 16),
     ("model.moe.moe_intermediate_size", 128),
 )
@@ -245,7 +254,8 @@ def test_an_option_of_another_job_can_be_selected(tmp_path: Path) -> None:
 
 
 def test_raw_keys_are_merged_and_live(tmp_path: Path) -> None:
-    block = 'target hydra { raw { run { folder = "out/${name}"  dollars = "\\\\${x}"  size = 2GiB  odd = ["null", 1e-5] } } }\n'
+    keys = 'folder = "out/${name}"  dollars = "\\\\${x}"  size = 2GiB  odd = ["null", 1e-5]'
+    block = f"target hydra {{ raw {{ run {{ {keys} }} }} }}\n"
     config = composed(write_tree(SMALL + block, tmp_path), "name=other")
     assert OmegaConf.to_container(config.run, resolve=True) == {
         "folder": "out/other",

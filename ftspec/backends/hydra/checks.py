@@ -12,7 +12,7 @@ from ftspec.backends.hydra.codes import (
     UNKNOWN_HYDRA_SETTING,
 )
 from ftspec.backends.hydra.options import HydraOptions, Local
-from ftspec.backends.hydra.raw import OWN_KEYS, plain_raw, raw_strings
+from ftspec.backends.hydra.raw import GROUPS, OWN_KEYS, plain_raw, raw_strings
 from ftspec.core.finding import Finding
 from ftspec.core.source import Span
 from ftspec.core.suggest import nearest
@@ -67,7 +67,7 @@ def _raw_key(key: str, target: TargetOptions) -> list[Finding]:
         ]
     if key not in OWN_KEYS:
         return []
-    what = "a config group" if key not in ("name", "ftspec") else "a key"
+    what = "a config group" if key in GROUPS else "a key"
     return [
         RAW_KEY_TAKEN.finding(
             f"`{key}` is {what} of the tree",

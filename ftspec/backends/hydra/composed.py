@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ftspec.backends.hydra.leaf import put
+from ftspec.backends.hydra.raw import GROUPS
 from ftspec.backends.hydra.tree import DERIVED, TABLE, is_derived_reference, is_given_reference
 from ftspec.core.finding import Severity
 
@@ -51,7 +52,7 @@ def take_apart(config: DictConfig) -> tuple[Composed | None, list[Problem]]:
     if not isinstance(texts, dict) or not isinstance(texts.get("ftspec"), dict):
         return None, [Problem("ftspec", "this config was not written by ftspec", "compile the spec: `ftspec compile`")]
     raw_keys = texts["ftspec"].get("raw") or []
-    written: dict[str, Any] = {}
+    written: dict[str, Any] = {group: {} for group in GROUPS if isinstance(texts.get(group), dict)}
     raw: dict[str, Any] = {}
     compiled: dict[str, Any] = {}
     problems: list[Problem] = []

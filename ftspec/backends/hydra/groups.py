@@ -131,7 +131,7 @@ def _method(plan: Plan) -> Group:
 
 
 def _batch(plan: Plan) -> Group:
-    """The batch triple: the global batch stays as it is and the accumulation follows, unless the spec gave the latter."""
+    """The batch triple: the global batch stays and the accumulation follows, unless the spec gave the latter."""
     kinds = {name: _kind(plan, f"training.{name}") for name in _BATCH}
     group = {name: _leaf(plan, f"training.{name}", _BATCH[name] if kinds[name] == "derived" else ()) for name in _BATCH}
     accumulation = "gradient_accumulation_steps"

@@ -5,7 +5,10 @@ from typing import Any
 
 from ftspec.core.units import Quantity
 
-OWN_KEYS = ("name", "model", "hardware", "precision", "parallelism", "training", "storage", "launcher", "ftspec")
+GROUPS = ("model", "hardware", "precision", "parallelism", "training", "storage", "launcher")
+"""The config groups."""
+
+OWN_KEYS = ("name", *GROUPS, "ftspec")
 """The keys of the composed config that ftspec writes."""
 
 

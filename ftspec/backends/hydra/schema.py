@@ -18,15 +18,18 @@ def _validator() -> Any:
 
 def tree_problems(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with a resolved config without raw keys: dotted key ("" for the whole) and what is the matter."""
-    problems = sorted(_validator().iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path])
-    return [(".".join(str(part) for part in problem.absolute_path), _message(problem)) for problem in problems]
+    problems = [_narrowest(problem) for problem in _validator().iter_errors(config)]
+    return sorted((".".join(str(part) for part in problem.absolute_path), _message(problem)) for problem in problems)
+
+
+def _narrowest(problem: Any) -> Any:
+    """Of a value that fits none of several schemas: what is wrong with it under the one that comes nearest."""
+    inner = [each for each in problem.context if each.validator not in ("type", "enum") or len(each.path) > 0]
+    return _narrowest(max(inner, key=lambda each: len(each.absolute_path))) if inner else problem
 
 
 def _message(problem: Any) -> str:
     if problem.validator == "anyOf":
-        deeper = [inner for inner in problem.context if inner.validator not in ("type", "enum")]
-        if deeper:
-            return str(deeper[0].message)
         return f"{problem.instance!r} is not {' or '.join(map(_described, problem.schema['anyOf'][::-1]))}"
     return str(problem.message)
 

@@ -40,8 +40,8 @@ def test_mistakes(block: str, code: str, words: str, place: str) -> None:
     [
         "target hydra {}",
         'target hydra { launcher = slurm { partition = "h100"  time = 72h } }',
-        'target hydra { launcher = torchrun { host = "node0"  port = 4000 }  script = "my train.py"  arguments = ["--a b"] }',
-        'target hydra { raw { hydra { run { dir = "out/${name}" }  job { chdir = true } }  wandb { project = "${name}" } } }',
+        'target hydra { launcher = torchrun { host = "node0"  port = 4000 }  script = "t.py"  arguments = ["-a b"] }',
+        'target hydra { raw { hydra { run { dir = "out/${name}" }  job { chdir = true } }  wb { p = "${name}" } } }',
         'target hydra { raw { folder = "costs \\\\${x}" } }',
     ],
 )

@@ -33,7 +33,7 @@ def test_a_config_may_leave_values_open() -> None:
         ("parallelism", {"tensr": 8}, "parallelism", "tensr"),
         ("precision", {"compute": "bf61"}, "precision.compute", "bf16, fp16"),
         ("training", {"method": {"kind": "full", "rank": 8}}, "training.method", "rank"),
-        ("training", {"optimizer": {"learning_rate": -1}}, "training.optimizer", "-1"),
+        ("training", {"optimizer": {"learning_rate": -1}}, "training.optimizer.learning_rate", "-1"),
         ("hardware", {"gpu": 8}, "hardware.gpu", "string"),
         ("launcher", {"kind": "local", "time": 5}, "launcher", "time"),
         ("launcher", {"kind": "slrm"}, "launcher.kind", "slurm"),
