@@ -30,10 +30,10 @@ def _run(words: list[str]) -> int:
 
 
 def _parser(named: str) -> argparse.ArgumentParser:
-    """The parser with the arguments of the named command; without one, of all commands, for help."""
+    """The parser with the named command's arguments; without one, with those of all commands, for the help."""
     parser = argparse.ArgumentParser(
         prog="ftspec",
-        description="Check a training-job spec (.ft), estimate its memory, compile it to DeepSpeed, Megatron and Hydra.",
+        description="Check a training job (.ft), estimate its memory, compile it to DeepSpeed, Megatron and Hydra.",
         epilog="Exit codes: 0 nothing wrong, 1 errors, 2 usage or an unreadable file, 3 only that it does not fit.",
     )
     parser.add_argument("--version", action="version", version=f"ftspec {__version__}")

@@ -12,7 +12,8 @@ HEAVY = ("torch", "hydra", "omegaconf", "numpy", "pydantic", "jsonschema", "rich
 
 def _loaded(program: str) -> set[str]:
     report = f"{program}\nimport sys; print(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True).stdout.split())
+    run = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
 
 
 @pytest.mark.parametrize("package", HEAVY)

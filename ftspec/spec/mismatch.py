@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ftspec.core.source import COMMAND_LINE
 from ftspec.core.suggest import nearest
 from ftspec.core.units import Dimension
 from ftspec.spec.evaluation_codes import UNKNOWN_NAME
@@ -80,8 +79,8 @@ def wrong_word(site: Site, slot: Slot, word: Word) -> Any:
         return unknown_word(site, slot, word)
     if accepts.string:
         fix = site.replacement(path, word, f'"{word}"')
-        help = f'write `"{word}"` in quotes' + _shell_hint(site, path, word)
-        return site.report(QUOTES, path, f"`{name}` takes a string, and a bare word is none", help, fix=fix)
+        message = f"`{name}` takes a string, and a bare word is none"
+        return site.report(QUOTES, path, message, f'write `"{word}"` in quotes', fix=fix)
     right = _TRUTH_WORDS.get(word.lower(), word.lower())
     if accepts.boolean and right in ("true", "false"):
         fix = site.replacement(path, word, right)
@@ -92,14 +91,6 @@ def wrong_word(site: Site, slot: Slot, word: Word) -> Any:
         message = f"`{name}` takes {expected(accepts)}, and there is no `let` named `{word}`"
         return site.report(UNKNOWN_NAME, path, message, help)
     return wrong_type(site, slot, word)
-
-
-def _shell_hint(site: Site, path: str, word: str) -> str:
-    """How to get a string's quotes past the shell, for a value from the command line."""
-    place = site.places.get(path)
-    if place is None or place.path != COMMAND_LINE:
-        return ""
-    return f"""; the shell takes them away, so write --set '{path}="{word}"'"""
 
 
 def wrong_string(site: Site, slot: Slot, value: str) -> Any:

@@ -8,7 +8,7 @@ from ftspec.core.source import COMMAND_LINE, Span
 from ftspec.spec.body import Body, Collector, Node
 from ftspec.spec.evaluation_codes import BAD_SETTING
 from ftspec.spec.fields import spec_paths
-from ftspec.syntax.tree import Expression, Let, Name, Reference
+from ftspec.syntax.tree import Expression, Let, Name, Reference, StringLiteral
 
 _PREFIX = "let value = "
 _HELP = "write `--set path=value`, such as `--set parallelism.tensor=4`, or a `let`'s name for the path"
@@ -27,8 +27,11 @@ def apply_settings(settings: Sequence[str], root: Body, lets: dict[str, Node], l
         if not equals or not path.strip():
             findings.append(BAD_SETTING.finding("`--set` needs `path=value`", span, _HELP))
             continue
-        expression, found = _parse_value(value, number, len(path) + 1)
-        findings += found
+        if _is_plain_text(path.strip(), value.strip(), lets):
+            expression: Expression | None = StringLiteral(value.strip(), span._replace(column=len(path) + 2))
+        else:
+            expression, found = _parse_value(value, number, len(path) + 1)
+            findings += found
         if expression is not None:
             names = _names(path, number)
             problem = _assign(collector, root, names, expression)
@@ -36,6 +39,13 @@ def apply_settings(settings: Sequence[str], root: Body, lets: dict[str, Node], l
             if problem:
                 findings.append(BAD_SETTING.finding(problem, names[0].span.to(names[-1].span), _HELP))
     return findings
+
+
+def _is_plain_text(path: str, value: str, lets: dict[str, Node]) -> bool:
+    """Whether a value is the text of a field that takes a string, its quotes taken away by the shell."""
+    if path not in spec_paths() or not spec_paths()[path][1].accepts.string:
+        return False
+    return value not in lets and value != "auto" and value[:1] not in ('"', "{", "[", "")
 
 
 def _names(path: str, line: int) -> list[Name]:
