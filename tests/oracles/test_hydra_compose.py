@@ -53,8 +53,6 @@ ADAPTERS = PRETRAIN.replace(
 OVER_A_ROW = ONE_GPU.replace('Llama-3.2-1B"', 'Llama-3.2-1B"  num_hidden_layers = 4')
 JOBS = {
     "pretrain": PRETRAIN,
-    "small": SMALL,
-    "one gpu": ONE_GPU,
     "odd name": ODD_NAME,
     "mixture": MIXTURE,
     "stated shape": SHAPE,
