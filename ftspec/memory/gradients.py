@@ -22,7 +22,7 @@ class Gradients(NamedTuple):
         """What exists when all but the first `layers` layers have run backward."""
         if self.before == self.all:
             return self.before
-        return self.all - sum(self.layers[:layers]) - (self.embedding if layers else 0)
+        return max(0, self.all - sum(self.layers[:layers]) - (self.embedding if layers else 0))
 
 
 def gradients_of(frame: Frame, states: States) -> Gradients:

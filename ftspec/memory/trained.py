@@ -25,12 +25,15 @@ def projections(shape: ModelShape) -> dict[str, tuple[int, int]]:
 
 
 def adapter_weights(shape: ModelShape, adapter: Adapter) -> list[Weight]:
-    """The adapters of one layer: A reads the input, B writes the output (Hu et al. 2021, section 4.1)."""
+    """The adapters of one layer: A reads the input, B writes the output (Hu et al. 2021, section 4.1);
+    tensor parallelism cuts the one that lies along the cut of its projection.
+    """
     weights = []
     for name, (inputs, outputs) in projections(shape).items():
         if name in adapter.targets:
-            weights.append(Weight(f"{name}.lora_A", inputs * adapter.rank, "tensor"))
-            weights.append(Weight(f"{name}.lora_B", adapter.rank * outputs, "tensor"))
+            cut_by_rows = name in ("o_proj", "down_proj")
+            weights.append(Weight(f"{name}.lora_A", inputs * adapter.rank, "tensor" if cut_by_rows else "whole"))
+            weights.append(Weight(f"{name}.lora_B", adapter.rank * outputs, "whole" if cut_by_rows else "tensor"))
     return weights
 
 

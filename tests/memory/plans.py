@@ -1,0 +1,77 @@
+"""Plans to estimate, built from typed specs, without a text."""
+
+from dataclasses import replace
+from typing import Any
+
+from ftspec.catalog.parameters import count_parameters
+from ftspec.catalog.shape import ModelShape
+from ftspec.plan.model import Plan, Stack
+from ftspec.plan.resolve import resolve
+from ftspec.plan.stages import lay_out_stages
+from ftspec.spec.document import Document
+from ftspec.spec.methods import Full, Lora, Partial
+from ftspec.spec.model import Checkpointing, Hardware, Model, Parallelism, Precision, Spec, Training
+
+CATALOG_IDS = {
+    "llama-3.2-1b": "meta-llama/Llama-3.2-1B",
+    "llama-2-7b": "meta-llama/Llama-2-7b-hf",
+    "llama-3.1-8b": "meta-llama/Llama-3.1-8B",
+    "llama-3.1-70b": "meta-llama/Llama-3.1-70B",
+    "qwen2.5-7b": "Qwen/Qwen2.5-7B",
+    "mistral-7b": "mistralai/Mistral-7B-v0.3",
+    "qwen3-8b": "Qwen/Qwen3-8B",
+    "gpt2-xl": "openai-community/gpt2-xl",
+}
+"""The catalog's ids of the models in measured rows."""
+
+LLAMA_8B = Model(from_="meta-llama/Llama-3.1-8B")
+
+
+def plan_of(stack: Stack = "ddp", *, model: Model = LLAMA_8B, gpus: int = 1, **blocks: Any) -> Plan:
+    """The plan of a typed spec on H100s; `blocks` are `precision`, `training` and `parallelism`."""
+    hardware = Hardware(gpu="H100-SXM5-80GB", nodes=max(1, gpus // 8), gpus_per_node=min(gpus, 8))
+    spec = Spec(name="job", model=model, hardware=hardware, **blocks)
+    plan, findings = resolve(Document("job.ft", spec, {}, (), (), (), ()), stack)
+    assert plan is not None, findings
+    return plan
+
+
+def with_shape(plan: Plan, shape: ModelShape) -> Plan:
+    """The plan for another model shape."""
+    layout = plan.parallelism
+    return replace(
+        plan,
+        model=replace(plan.model, shape=shape, parameters=count_parameters(shape)),
+        stages=lay_out_stages(shape.num_hidden_layers, layout.pipeline, layout.virtual_pipeline),
+    )
+
+
+def _method(row: dict[str, Any]) -> Full | Lora | Partial:
+    if row["method"] == "lora":
+        targets = "attention" if row["lora_targets"] == "attention" else "all_linear"
+        return Lora(rank=row["lora_rank"], targets=targets, adapter_dtype="fp32")
+    return Partial(last_layers=1) if row["method"] == "last" else Full()
+
+
+def measured_plan(row: dict[str, Any]) -> Plan:
+    """The plan that a row of exact traces was made for: one device, or FSDP2 over `world_size` of them."""
+    world_size = row.get("world_size", 1)
+    model = Model(from_=CATALOG_IDS.get(row["model"], row["model"]), num_hidden_layers=row["num_hidden_layers"])
+    if row["model"] == "gpt2-xl":
+        model = replace(model, max_position_embeddings=16384)
+    training = Training(
+        method=_method(row),
+        sequence_length=row["sequence_length"],
+        micro_batch_size=row["micro_batch_size"],
+        activation_checkpointing=Checkpointing("full" if row["activation_checkpointing"] else "none"),
+        attention=row["attention"],
+    )
+    precision = Precision(compute="bf16", parameters="bf16" if row["dtype"] == "bf16" else "fp32")
+    return plan_of(
+        "fsdp2" if world_size > 1 else "ddp",
+        model=model,
+        gpus=world_size,
+        training=training,
+        precision=precision,
+        parallelism=Parallelism(),
+    )
