@@ -3,7 +3,7 @@ DEMO_ENV := .venv
 TEST_ENV := .venv-test
 EXAMPLE := examples/deepseek-r1-70b.ft
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint generated bench clean
 
 # Install ftspec alone and run the main job on the shipped example: check, memory, compile.
 demo: $(DEMO_ENV)/installed
@@ -18,6 +18,15 @@ test: $(TEST_ENV)/installed
 lint: $(TEST_ENV)/installed
 	$(TEST_ENV)/bin/ruff check .
 	$(TEST_ENV)/bin/mypy
+
+# Write again what is generated: schemas, tables of the docs, the parse table, the catalog's index.
+generated: $(TEST_ENV)/installed
+	$(TEST_ENV)/bin/python -m ftspec.syntax.generate_table
+	$(TEST_ENV)/bin/python -m ftspec.catalog.write_index
+	$(TEST_ENV)/bin/python tools/spec_files.py
+	$(TEST_ENV)/bin/python tools/deepspeed_schema.py
+	$(TEST_ENV)/bin/python tools/megatron_schema.py
+	$(TEST_ENV)/bin/python tools/hydra_schema.py
 
 bench: $(TEST_ENV)/installed
 	$(TEST_ENV)/bin/python -m benchmarks.start_up
