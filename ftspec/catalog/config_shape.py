@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from ftspec.catalog.config_file import ConfigProblem
+from ftspec.catalog.config_rope import rotary_values
 from ftspec.catalog.config_special import SPECIAL
 from ftspec.catalog.shape import ModelShape
 from ftspec.catalog.shape_fields import DEFAULT_MAX_POSITION_EMBEDDINGS
@@ -26,6 +27,7 @@ _ALTERNATIVES = {
     "hidden_size": ("n_embd", "d_model"),
     "num_attention_heads": ("n_head", "n_heads", "num_heads"),
     "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size"),
+    "rms_norm_eps": ("layer_norm_eps", "layer_norm_epsilon", "layernorm_epsilon", "norm_eps"),
 }
 _UNUSUAL = ("num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "ssm_state_size", "encoder_layers")
 _NULLABLE = frozenset(
@@ -233,6 +235,9 @@ def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | Con
     if problem is not None:
         return problem
     _fill(values, config)
+    rotary = values.get("position", "rope") == "rope"
+    if rotary and ("rope_theta" in defaults or not defaults):
+        values |= rotary_values(config, defaults if known == model_type else {}, values["head_dim"])
     if "layer_types" not in values:
         values["layer_types"] = _layer_types(config, rules.get("layer_pattern"), values["num_hidden_layers"])
     shape = shape_from_json(_stated(values))

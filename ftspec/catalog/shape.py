@@ -16,6 +16,7 @@ from ftspec.catalog.shape_parts import (
     MlaShape,
     MoeShape,
     PerLayerInputShape,
+    RopeScaling,
 )
 from ftspec.core.record import record
 
@@ -41,6 +42,9 @@ class ModelShape:
     - `single_purpose_layers`: a layer is an attention, a Mamba, an MLP or a MoE block, not two of them.
     - `extra_position_embeddings`: rows of the learned position table beyond `max_position_embeddings`.
       `word_embed_proj_dim`: width of the token embedding where it is projected to the hidden size.
+    - What changes no count: `norm_epsilon` and `rope_theta` None are not known (or differ between layers). Where
+      `rope_theta` is known, so are `rope_scaling` (None: none) and `partial_rotary_factor`, the share of a head
+      that turns.
     """
 
     num_hidden_layers: int
@@ -82,3 +86,7 @@ class ModelShape:
     compressed_attention: CompressedAttentionShape | None = None
     hyper_connections: HyperConnectionShape | None = None
     per_layer_input: PerLayerInputShape | None = None
+    norm_epsilon: float | None = None
+    rope_theta: float | None = None
+    partial_rotary_factor: float = 1.0
+    rope_scaling: RopeScaling | None = None

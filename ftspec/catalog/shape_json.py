@@ -14,6 +14,7 @@ from ftspec.catalog.shape_parts import (
     MlaShape,
     MoeShape,
     PerLayerInputShape,
+    RopeScaling,
 )
 
 _PARTS: Mapping[str, type[Any]] = {
@@ -26,6 +27,7 @@ _PARTS: Mapping[str, type[Any]] = {
     "compressed_attention": CompressedAttentionShape,
     "hyper_connections": HyperConnectionShape,
     "per_layer_input": PerLayerInputShape,
+    "rope_scaling": RopeScaling,
 }
 
 

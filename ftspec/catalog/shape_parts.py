@@ -117,3 +117,24 @@ class PerLayerInputShape:
 
     vocab_size: int
     width: int
+
+
+@record
+class RopeScaling:
+    """How rotary frequencies are stretched, under the names of config.json's rope_parameters.
+
+    `rope_type` is linear, dynamic, llama3, yarn, longrope or another that transformers knows. What a type does not
+    use is None. `original_max_position_embeddings` None: the shape's own. The lists of longrope are not kept.
+    """
+
+    rope_type: str
+    factor: float | None = None
+    original_max_position_embeddings: int | None = None
+    low_freq_factor: float | None = None
+    high_freq_factor: float | None = None
+    beta_fast: float | None = None
+    beta_slow: float | None = None
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    attention_factor: float | None = None
+    truncate: bool = True
