@@ -8,7 +8,7 @@ product keeps and makes tensors of its weight's size. Names and shapes are those
 from functools import cache
 from typing import Literal, NamedTuple
 
-from ftspec.catalog.parameters import has_experts
+from ftspec.catalog.parameters import LayerParameters, has_experts, layer_parameters
 from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
 
 Cut = Literal["tensor", "whole", "expert"]
@@ -106,24 +106,51 @@ def expert_weights(shape: ModelShape, moe: MoeShape) -> list[Weight]:
 
 
 @cache
-def _layer(shape: ModelShape, experts: bool) -> tuple[Weight, ...]:
+def _layer(shape: ModelShape, experts: bool, counted: LayerParameters) -> tuple[Weight, ...]:
     norms = [
         weight
         for index in range(shape.norms_per_layer)
         for weight in norm_weights(shape, f"norm{index}", shape.hidden_size)
     ]
     if experts and shape.moe is not None:
-        return (*norms, *attention_weights(shape), *expert_weights(shape, shape.moe))
-    return (
-        *norms,
-        *attention_weights(shape),
-        *(mlp_weights(shape, shape.intermediate_size) if shape.intermediate_size else []),
+        rest = expert_weights(shape, shape.moe)
+    else:
+        rest = mlp_weights(shape, shape.intermediate_size) if shape.intermediate_size else []
+    listed = (*norms, *attention_weights(shape), *rest)
+    return listed if _sums(listed) == _expected(counted) else _lumps(counted)
+
+
+def _sums(weights: tuple[Weight, ...]) -> tuple[int, ...]:
+    return tuple(
+        sum(weight.elements for weight in weights if weight.cut == cut) for cut in ("whole", "expert", "tensor")
     )
+
+
+def _expected(counted: LayerParameters) -> tuple[int, ...]:
+    return (
+        counted.replicated,
+        counted.routed_experts,
+        counted.total - counted.replicated - counted.routed_experts,
+    )
+
+
+def _lumps(counted: LayerParameters) -> tuple[Weight, ...]:
+    """A layer whose tensors are not listed one by one (state-space and linear-attention layers, indexers): its parts."""
+    cut = {
+        "mixer.weight": counted.attention - counted.attention_replicated,
+        "mlp.weight": counted.mlp + counted.shared_experts - counted.mlp_replicated,
+    }
+    weights = [Weight(name, elements, "tensor") for name, elements in cut.items()]
+    weights += [
+        Weight("whole.weight", counted.replicated, "whole"),
+        Weight("experts.weight", counted.routed_experts, "expert"),
+    ]
+    return tuple(weight for weight in weights if weight.elements)
 
 
 def layer_weights(shape: ModelShape, layer: int) -> tuple[Weight, ...]:
     """The tensors of layer `layer`, counted from 0."""
-    return _layer(shape, has_experts(shape, layer))
+    return _layer(shape, has_experts(shape, layer), layer_parameters(shape, layer))
 
 
 @cache

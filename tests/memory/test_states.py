@@ -64,7 +64,9 @@ def test_the_70b_reference_of_megatron() -> None:
         "megatron",
         model=Model(from_="meta-llama/Llama-3.1-70B"),
         gpus=128,
-        training=Training(sequence_length=4096, micro_batch_size=1, global_batch_size=256, activation_checkpointing=None),
+        training=Training(
+            sequence_length=4096, micro_batch_size=1, global_batch_size=256, activation_checkpointing=None
+        ),
         parallelism=Parallelism(tensor=8, pipeline=4, sequence_parallel=True, zero_stage=1, distributed_optimizer=True),
     )
     fullest = max(sum(stage_states(plan, stage)) for stage in plan.stages)

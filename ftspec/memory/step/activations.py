@@ -15,8 +15,9 @@ def is_gpt2(shape: ModelShape) -> bool:
 
 
 def activation(program: Program, shape: ModelShape, value: Value) -> Value:
-    """The plain MLP's activation: one kernel, or GPT-2's gelu."""
-    return _written_out_gelu(program, value) if is_gpt2(shape) else program.pointwise(value)
+    """The plain MLP's activation: one kernel, or a gelu that is written out."""
+    written_out = shape.hidden_act == "gelu_new" or is_gpt2(shape)
+    return _written_out_gelu(program, value) if written_out else program.pointwise(value)
 
 
 def dropped(program: Program, shape: ModelShape, value: Value) -> Value:

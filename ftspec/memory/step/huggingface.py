@@ -14,7 +14,9 @@ from ftspec.memory.step.tape import Value
 def _heads(setting: Setting) -> Heads:
     shape = setting.shape
     query = -(-shape.num_attention_heads // setting.tensor)
-    return Heads(query, max(1, shape.num_key_value_heads // setting.tensor), shape.head_dim, shape.head_dim)
+    return Heads(
+        query, max(1, shape.num_key_value_heads // setting.tensor), shape.head_dim, shape.v_head_dim or shape.head_dim
+    )
 
 
 def attention(builder: Builder, value: Value) -> Value:

@@ -50,7 +50,12 @@ def attention(builder: Builder, value: Value) -> Value:
         query, key, values = megatron_latent_projections(builder, value, heads)
     else:
         share = -(-shape.num_attention_heads // setting.tensor)
-        heads = Heads(share, max(1, shape.num_key_value_heads // setting.tensor), shape.head_dim, shape.head_dim)
+        heads = Heads(
+            share,
+            max(1, shape.num_key_value_heads // setting.tensor),
+            shape.head_dim,
+            shape.v_head_dim or shape.head_dim,
+        )
         query, key, values = _projections(builder, value, heads)
     return row_linear(builder, mix(builder, query, key, values, heads), shape.hidden_size)
 

@@ -1,0 +1,75 @@
+"""Weights and optimizer against Megatron's own report, on random legal layouts."""
+
+import random
+
+import pytest
+
+from ftspec.memory.states import stage_states
+from ftspec.plan.model import Plan
+from ftspec.spec.model import Model, Parallelism, Precision, Training
+from tests.memory.plans import plan_of
+from tests.oracles.megatron_memory import weight_and_optimizer_bytes
+
+LAYOUTS = 200
+MODELS = {
+    "meta-llama/Llama-3.1-70B": 80,
+    "meta-llama/Llama-3.1-8B": 32,
+    "meta-llama/Llama-2-7b-hf": 32,
+    "meta-llama/Llama-3.2-1B": 16,
+    "mistralai/Mistral-7B-v0.3": 32,
+}
+"""Grouped and plain heads, tied and untied, by their layers."""
+
+
+def random_plan(choose: random.Random) -> Plan | None:
+    """A layout that Megatron takes, or None."""
+    model = choose.choice(list(MODELS))
+    tensor, pipeline = choose.choice((1, 2, 4, 8)), choose.choice((1, 2, 4, 8))
+    virtual = choose.choice((1, 2)) if pipeline > 2 else 1
+    data = choose.choice((1, 2, 4, 16))
+    if MODELS[model] % (pipeline * virtual):
+        return None
+    distributed = choose.random() < 0.6
+    layout = Parallelism(
+        tensor=tensor,
+        pipeline=pipeline,
+        virtual_pipeline=virtual,
+        data=data,
+        sequence_parallel=tensor > 1 and choose.random() < 0.7,
+        distributed_optimizer=distributed,
+        zero_stage=1 if distributed else 0,
+    )
+    training = Training(sequence_length=2048, micro_batch_size=1, gradient_accumulation_steps=2 * pipeline)
+    return plan_of(
+        "megatron",
+        model=Model(from_=model),
+        gpus=tensor * pipeline * data,
+        precision=Precision(compute="bf16"),
+        training=training,
+        parallelism=layout,
+    )
+
+
+@pytest.fixture(scope="module")
+def plans() -> list[Plan]:
+    choose, made = random.Random(20), []
+    while len(made) < LAYOUTS:
+        plan = random_plan(choose)
+        made += [plan] if plan is not None else []
+    return made
+
+
+def test_states_are_megatron_s_own_within_one_percent(plans: list[Plan]) -> None:
+    """megatron/training/theoretical_memory_usage.py, `compute_weight_and_optimizer_memory`."""
+    theirs = weight_and_optimizer_bytes(plans)
+    for plan, reported in zip(plans, theirs, strict=True):
+        ours = max(sum(stage_states(plan, stage)) for stage in plan.stages)
+        assert ours == pytest.approx(reported, rel=0.01), plan.parallelism
+
+
+def test_the_layouts_are_of_every_kind(plans: list[Plan]) -> None:
+    """Else the comparison would show little."""
+    layouts = [plan.parallelism for plan in plans]
+    for axis in ("tensor", "pipeline", "virtual_pipeline", "data", "sequence_parallel", "distributed_optimizer"):
+        assert len({getattr(layout, axis) for layout in layouts}) > 1
+    assert len({plan.model.shape.tie_word_embeddings for plan in plans}) == 2
