@@ -40,6 +40,10 @@ def kind(shape: ModelShape) -> object:
         num_key_value_heads=int(grouped),
         head_dim=0,
         max_position_embeddings=0,
+        norm_epsilon=None,
+        rope_theta=None,
+        partial_rotary_factor=1.0,
+        rope_scaling=None,
         moe=replace(moe, num_experts=0, num_experts_per_tok=0, moe_intermediate_size=0) if moe else None,
         mla=replace(mla, q_lora_rank=None, kv_lora_rank=0) if mla else None,
     )

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from transformers.models.qwen3_vl_moe.modeling_qwen3_vl_moe import Qwen3VLMoeTex
 from ftspec.catalog.config_shape import architectures
 from ftspec.catalog.models import ModelRow
 from ftspec.catalog.shape import ModelShape
+from ftspec.catalog.shape_parts import RopeScaling
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
 TEXT_MODELS = {"qwen3_vl_text": Qwen3VLTextModel, "qwen3_vl_moe_text": Qwen3VLMoeTextModel}
@@ -28,6 +30,8 @@ def _keys(rules: Mapping[str, Any], part: Any) -> dict[str, Any]:
             keys |= _keys(rule, getattr(part, field))
         elif isinstance(rule, str) and rule.startswith("$") and hasattr(part, field):
             value = getattr(part, field)
+            if field == "norm_epsilon" and value is None:
+                continue
             keys[rule[1:]] = list(value) if isinstance(value, tuple) else value
     return keys
 
@@ -66,11 +70,29 @@ def _special(model_type: str, shape: ModelShape) -> dict[str, Any]:
     return {}
 
 
+def _rotary(model_type: str, shape: ModelShape) -> dict[str, Any]:
+    """rope_parameters of a shape whose rotary base is known; longrope's lists, which a shape lacks, are ones."""
+    if shape.rope_theta is None:
+        return {}
+    parameters: dict[str, Any] = {"rope_type": "default", "rope_theta": shape.rope_theta}
+    parameters["partial_rotary_factor"] = shape.partial_rotary_factor
+    if shape.rope_scaling is not None:
+        scaling = {each.name: getattr(shape.rope_scaling, each.name) for each in fields(RopeScaling)}
+        parameters |= {name: value for name, value in scaling.items() if value is not None and value is not True}
+        if shape.rope_scaling.rope_type == "longrope":
+            ones = [1.0] * int(shape.head_dim * shape.partial_rotary_factor / 2)
+            parameters |= {"short_factor": ones, "long_factor": ones}
+            if model_type == "phimoe":
+                parameters |= {"short_mscale": 1.0, "long_mscale": 1.0}
+    return {"rope_parameters": parameters}
+
+
 def transformers_config(row: ModelRow) -> PreTrainedConfig:
     """The config of transformers' class for a row of the catalog."""
     entry = architectures()["architectures"][row.model_type]
     rules = {**architectures()["common"], **entry["shape"]}
     keys = _keys(rules, row.shape) | _biases(rules, row.shape) | _special(row.model_type, row.shape)
+    keys |= _rotary(row.model_type, row.shape)
     if row.shape.layer_types and row.model_type != "nemotron_h":
         keys["layer_types"] = list(row.shape.layer_types)
     flat = {name: value for name, value in keys.items() if "." not in name}

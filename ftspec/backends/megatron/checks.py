@@ -10,8 +10,9 @@ from ftspec.backends.megatron.limits import (
 )
 from ftspec.backends.megatron.options import MegatronOptions
 from ftspec.backends.megatron.raw_codes import UNKNOWN  # noqa: F401  # declares the codes
-from ftspec.backends.megatron.refused_layout import offload_is_possible, schedule_is_possible
-from ftspec.backends.megatron.refused_model import details_are_said, shape_is_possible
+from ftspec.backends.megatron.refused_details import details_are_known, positions_are_expressible
+from ftspec.backends.megatron.refused_layout import offload_is_possible
+from ftspec.backends.megatron.refused_model import shape_is_possible
 from ftspec.backends.megatron.refused_precision import (
     gradients_are_possible,
     parameters_have_the_compute_type,
@@ -28,13 +29,13 @@ from ftspec.plan.model import Plan
 
 CHECKS: tuple[Check, ...] = (
     shape_is_possible,
-    details_are_said,
+    details_are_known,
+    positions_are_expressible,
     method_is_full,
     optimizer_is_known,
     emerging_optimizers,
     loss_is_known,
     offload_is_possible,
-    schedule_is_possible,
     parameters_have_the_compute_type,
     gradients_are_possible,
     states_are_possible,

@@ -12,7 +12,10 @@ MAPPED: Mapping[str, str] = {
     "model.shape": (
         "num-layers, hidden-size, ffn-hidden-size, num-attention-heads, group-query-attention, num-query-groups, "
         "kv-channels, qk-layernorm, softmax-type, attention-output-gate, max-position-embeddings, "
-        "position-embedding-type, normalization, swiglu, squared-relu, window-size, window-attn-skip-freq, "
+        "position-embedding-type, rotary-base, rotary-percent, use-rope-scaling, rope-scaling-factor, "
+        "rotary-seq-len-interpolation-factor, rotary-scaling-factor, mscale, mscale-all-dim, "
+        "yarn-original-max-position-embeddings, yarn-beta-fast, yarn-beta-slow, no-yarn-correction-range-round-to-int, "
+        "normalization, norm-epsilon, swiglu, squared-relu, window-size, window-attn-skip-freq, "
         "untie-embeddings-and-output-weights, disable-bias-linear, "
         "add-qkv-bias, vocab-size, padded-vocab-size, multi-latent-attention, q-lora-rank, kv-lora-rank, qk-head-dim, "
         "qk-pos-emb-head-dim, v-head-dim, num-experts, moe-router-topk, moe-ffn-hidden-size, moe-layer-freq, "

@@ -3,6 +3,7 @@
 from ftspec.backends.megatron.argument import Argument
 from ftspec.backends.megatron.biases import bias_arguments
 from ftspec.backends.megatron.pattern import layer_pattern
+from ftspec.backends.megatron.rotary_arguments import epsilon_arguments, rotary_arguments, takes_yarn
 from ftspec.backends.megatron.window import window_arguments
 from ftspec.catalog.parameters import has_experts
 from ftspec.catalog.shape import ModelShape
@@ -21,7 +22,7 @@ _GROUPED_GEMM_CAPABILITY = 8
 
 
 def model_arguments(plan: Plan, vocabulary_multiple: int) -> list[Argument]:
-    """Everything that fixes the parameters' shapes."""
+    """Everything that fixes the parameters' shapes, and what the model computes with them."""
     shape = plan.model.shape
     arguments = [
         _shape("num-layers", shape.num_hidden_layers),
@@ -30,8 +31,10 @@ def model_arguments(plan: Plan, vocabulary_multiple: int) -> list[Argument]:
         _shape("num-attention-heads", shape.num_attention_heads),
         *_head_arguments(shape),
         _shape("max-position-embeddings", shape.max_position_embeddings),
-        _shape("position-embedding-type", _POSITIONS.get(shape.position, "none")),
+        _shape("position-embedding-type", "yarn" if takes_yarn(shape) else _POSITIONS.get(shape.position, "none")),
+        *rotary_arguments(shape),
         _shape("normalization", _NORMS.get(shape.norm, "LayerNorm")),
+        *epsilon_arguments(shape),
         *_activation_arguments(shape),
         *([] if shape.tie_word_embeddings else [_shape("untie-embeddings-and-output-weights", True)]),
         *bias_arguments(shape),

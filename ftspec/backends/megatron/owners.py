@@ -134,6 +134,13 @@ SPEC_FIELDS: Mapping[str, str] = {
 VARIANTS: Mapping[str, tuple[str, ...]] = {"position-embedding-type": ("yarn", "mrope")}
 """Values that refine what the plan says without changing a parameter: both are rotary."""
 
+REFINED = frozenset({
+    "norm-epsilon", "rotary-base", "rotary-percent", "use-rope-scaling", "rope-scaling-factor", "rotary-scaling-factor",
+    "rotary-seq-len-interpolation-factor", "mscale", "mscale-all-dim", "yarn-original-max-position-embeddings",
+    "yarn-beta-fast", "yarn-beta-slow", "no-yarn-correction-range-round-to-int",
+})  # fmt: skip
+"""Flags that the model says where its row knows them, and that a raw flag may replace: no spec field says them."""
+
 RETIRED: Mapping[str, tuple[bool, str]] = {
     "batch-size": (True, "training.global_batch_size"),
     "warmup": (True, "training.learning_rate_scheduler.warmup_steps"),

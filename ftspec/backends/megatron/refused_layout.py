@@ -1,4 +1,4 @@
-"""What Megatron cannot express about the layout, beyond what its stack lacks: offload without sharding, GPipe."""
+"""What Megatron cannot express about the layout, beyond what its stack lacks: offload without sharding."""
 
 from collections.abc import Iterator
 
@@ -21,16 +21,7 @@ OFFLOAD = declare(
     ),
     megatron_job(parallelism="zero_stage = 1  offload { optimizer = cpu }"),
 )
-SCHEDULE = declare(
-    "FT607",
-    Severity.ERROR,
-    "Megatron does not run this pipeline schedule",
-    "Megatron runs 1F1B, and the interleaved schedule exactly where a stage has several chunks (virtual_pipeline).",
-    megatron_job(training=f"global_batch_size = 16  {LENGTH}", parallelism="pipeline = 2  schedule = gpipe"),
-    megatron_job(training=f"global_batch_size = 16  {LENGTH}", parallelism="pipeline = 2  schedule = 1f1b"),
-)
 _OFFLOAD = "parallelism.offload"
-_SCHEDULE = "parallelism.schedule"
 
 
 def offload_is_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
@@ -47,16 +38,4 @@ def offload_is_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
             f"parallelism.offload.optimizer = cpu: Megatron offloads adamw only, not {plan.training.optimizer.kind}",
             span,
             "write optimizer = adamw, or offload nothing",
-        )
-
-
-def schedule_is_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """No GPipe; what the layout rules say about chunks holds here too."""
-    layout = plan.parallelism
-    span = blame(plan, target, _SCHEDULE)
-    if layout.schedule == "gpipe":
-        yield SCHEDULE.finding(
-            "parallelism.schedule = gpipe: Megatron runs 1f1b, which has the same bubble and keeps fewer activations",
-            span,
-            "write schedule = 1f1b, or leave it out",
         )

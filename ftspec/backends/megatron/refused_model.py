@@ -20,15 +20,6 @@ SHAPE = declare(
     megatron_job(model='from = "bigscience/bloom-560m"', training=f"sequence_length = 2Ki  {LENGTH}"),
     megatron_job(),
 )
-DETAILS = declare(
-    "FT610",
-    Severity.NOTE,
-    "details of the model that the plan does not carry",
-    "Megatron's default rotary base is 10,000 and its norm's epsilon 1e-5. They change no shape, so ftspec's catalog "
-    "does not hold them, but a checkpoint trained with others would be read wrongly.",
-    megatron_job(),
-    megatron_job(target="raw { rotary_base = 500000 }"),
-)
 
 
 def shape_is_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
@@ -40,25 +31,3 @@ def shape_is_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
             blame(plan, target, "model.from", "model"),
             "take target deepspeed, which trains the Hugging Face model itself",
         )
-
-
-def details_are_said(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """What a rotary model needs beyond its shape."""
-    if plan.model.shape.position != "rope" or _has_raw(target, "rotary-base"):
-        return
-    router = ", and the router's score function (moe_router_score_function)" if plan.model.shape.moe is not None else ""
-    yield DETAILS.finding(
-        "Megatron will take its defaults for the rotary base (10000) and the norm's epsilon (1e-5): the plan does "
-        "not carry them",
-        target.span,
-        f"write raw {{ rotary_base = …  norm_epsilon = … }} from rope_theta and rms_norm_eps of the model's "
-        f"config.json{router}",
-    )
-
-
-def _has_raw(target: TargetOptions, flag: str) -> bool:
-    if not target.raw:
-        return False
-    from ftspec.backends.megatron.flags import find_flag
-
-    return any(find_flag(key) == flag for key in target.raw)
