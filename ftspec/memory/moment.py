@@ -1,9 +1,10 @@
 """A moment of a training step: what is allocated beyond the states, at a point where the total may be highest."""
 
-from typing import NamedTuple
+from ftspec.core.bundle import bundle
 
 
-class Moment(NamedTuple):
+@bundle
+class Moment:
     """Bytes at one moment. `gradients` is the part of the accumulated gradients that exists by then."""
 
     phase: str

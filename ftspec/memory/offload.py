@@ -11,8 +11,7 @@ def on_device(plan: Plan, states: States) -> States:
     parameters leave nothing but what is gathered (Rajbhandari et al. 2021, section 5).
     """
     layout = plan.parallelism
+    parameters = states.parameters if layout.offload_parameters == "none" else 0
     if layout.offload_optimizer != "none":
-        states = states._replace(gradients=0, master_parameters=0, optimizer_states=0)
-    if layout.offload_parameters != "none":
-        states = states._replace(parameters=0)
-    return states
+        return States(parameters, 0, 0, 0)
+    return States(parameters, states.gradients, states.master_parameters, states.optimizer_states)

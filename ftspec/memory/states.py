@@ -3,6 +3,7 @@
 from functools import cache
 from typing import NamedTuple
 
+from ftspec.core.bundle import bundle
 from ftspec.memory.optimizers import state_bytes
 from ftspec.memory.quantization import packed_bytes, packed_elements
 from ftspec.memory.shard import MEGATRON_STACKS, Shard
@@ -14,13 +15,19 @@ DEEPSPEED_ALIGNMENT = 2
 """`nccl_start_alignment_factor` (deepspeed/runtime/zero/stage_1_and_2.py, `DeepSpeedZeroOptimizer.__init__`)."""
 
 
-class States(NamedTuple):
+@bundle
+class States:
     """Bytes on one rank. `gradients` is what is held once the whole backward pass is done."""
 
     parameters: int
     gradients: int
     master_parameters: int
     optimizer_states: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.parameters + self.gradients + self.master_parameters + self.optimizer_states
 
 
 class Degrees(NamedTuple):
@@ -66,7 +73,8 @@ def flat_elements(shard: Shard, degrees: Degrees) -> tuple[int, int]:
     return whole, part
 
 
-class Held(NamedTuple):
+@bundle
+class Held:
     """Elements of a rank: of the parameters, of the accumulated gradients, and of what the optimizer updates."""
 
     parameters: int

@@ -6,16 +6,18 @@ product keeps and makes tensors of its weight's size. Names and shapes are those
 """
 
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ftspec.catalog.parameters import LayerParameters, has_experts, layer_parameters
 from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
+from ftspec.core.bundle import bundle
 
 Cut = Literal["tensor", "whole", "expert"]
 """How model parallelism divides a tensor: over the tensor group, not at all, or over the expert groups."""
 
 
-class Weight(NamedTuple):
+@bundle
+class Weight:
     """One parameter tensor: its elements before any sharding."""
 
     name: str
@@ -135,7 +137,7 @@ def _expected(counted: LayerParameters) -> tuple[int, ...]:
 
 
 def _lumps(counted: LayerParameters) -> tuple[Weight, ...]:
-    """A layer whose tensors are not listed one by one (state-space and linear-attention layers, indexers): its parts."""
+    """A layer whose tensors are not listed one by one (state-space, linear attention, indexers): its parts."""
     cut = {
         "mixer.weight": counted.attention - counted.attention_replicated,
         "mlp.weight": counted.mlp + counted.shared_experts - counted.mlp_replicated,

@@ -5,8 +5,8 @@ import pytest
 from ftspec.memory.estimate import estimate_memory
 from ftspec.memory.optimizers import moments
 from ftspec.memory.quantization import packed_bytes
-from ftspec.memory.states import Degrees, flat_elements, stage_states, tensorwise_part
 from ftspec.memory.shard import Shard
+from ftspec.memory.states import Degrees, States, flat_elements, stage_states, tensorwise_part
 from ftspec.plan.model import Plan
 from ftspec.spec.methods import Lora, Partial, Qlora
 from ftspec.spec.model import Model, Offload, Parallelism, Precision, Training
@@ -30,7 +30,7 @@ TINY = Model(
 
 def total(plan: Plan) -> int:
     """All state bytes of the first stage."""
-    return sum(stage_states(plan, plan.stages[0]))
+    return stage_states(plan, plan.stages[0]).total
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_70b_reference_of_megatron() -> None:
         ),
         parallelism=Parallelism(tensor=8, pipeline=4, sequence_parallel=True, zero_stage=1, distributed_optimizer=True),
     )
-    fullest = max(sum(stage_states(plan, stage)) for stage in plan.stages)
+    fullest = max(stage_states(plan, stage).total for stage in plan.stages)
     assert round(fullest / 2**20) == 19_497
     first = estimate_memory(plan).stages[0]
     assert first.terms["activations"] / 2**20 == pytest.approx(10_256, rel=0.05)
@@ -90,7 +90,7 @@ def test_zero_3_shards_every_tensor_of_a_tiny_model() -> None:
     plan = plan_of("deepspeed", model=TINY, gpus=4, parallelism=Parallelism(zero_stage=3))
     part = 9 + 3 + 3 + 9 + 45 + 4 + 17 + 17 + 2
     states = stage_states(plan, plan.stages[0])
-    assert states == (2 * part, 2 * part, 4 * part, 8 * part)
+    assert states == States(2 * part, 2 * part, 4 * part, 8 * part)
 
 
 def test_tied_embeddings_are_one_tensor_on_one_stage_and_two_on_two() -> None:
@@ -133,7 +133,7 @@ def test_quantized_weights_as_in_the_qlora_paper() -> None:
 
 
 def test_adapters_by_hand() -> None:
-    """Rank 16 beside all projections of an 8B layer: 655,360 for q and o each 131,072, k and v 81,920; MLP 294,912 each."""
+    """Rank 16 beside all projections of an 8B layer: q and o 131,072 each, k and v 81,920, each of the MLP 294,912."""
     attention = 16 * (2 * (4096 + 4096) + 2 * (4096 + 1024))
     mlp = 3 * 16 * (4096 + 14336)
     plan = plan_of(training=Training(method=Lora(rank=16, targets="all_linear", adapter_dtype="fp32")))

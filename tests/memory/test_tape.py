@@ -18,7 +18,7 @@ def weight(elements: int, width: int = 2) -> Value:
 
 
 def peak(moments: tuple[Alive, ...], point: Point = ONE) -> int:
-    return max(sum(form.at(point) for form in moment) for moment in moments)
+    return max(moment.at(point).total for moment in moments)
 
 
 def test_a_product_keeps_its_input_and_makes_two_gradients() -> None:

@@ -1,13 +1,13 @@
 """Attention kernels: what is kept of queries, keys, values and scores."""
 
-from typing import NamedTuple
-
+from ftspec.core.bundle import bundle
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.operations import FP32, Program, gradient
 from ftspec.memory.step.tape import Step, Value
 
 
-class Heads(NamedTuple):
+@bundle
+class Heads:
     """Heads of one rank: of queries, of keys and values, and their widths."""
 
     query: int
@@ -88,7 +88,8 @@ def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Fo
     return program.contiguous(program.cast(output, program.compute))
 
 
-class EagerSettings(NamedTuple):
+@bundle
+class EagerSettings:
     """How a model writes attention out: the mask's width, softmax in fp32 or not, and dropout."""
 
     mask_width: int

@@ -1,9 +1,10 @@
 """Sizes as linear forms: so that a step is worked out once a model, not once a batch."""
 
-from typing import NamedTuple
+from ftspec.core.bundle import bundle
 
 
-class Point(NamedTuple):
+@bundle
+class Point:
     """The lengths of a micro-batch: `tokens` of the rank, `shard_tokens` after sequence parallelism, `positions` of
     one sequence, and `pairs` of query and key positions over the micro-batch.
     """

@@ -1,8 +1,8 @@
 """One stage's step in numbers: its parts evaluated for the plan's micro-batch."""
 
 from itertools import accumulate
-from typing import NamedTuple
 
+from ftspec.core.bundle import bundle
 from ftspec.memory.shard import MEGATRON_STACKS, cuts_of, ends_shard, layer_shard, padded_vocabulary
 from ftspec.memory.step.form import Point
 from ftspec.memory.step.measure import Part, head_part, layer_part
@@ -13,7 +13,8 @@ from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
 
 
-class Measured(NamedTuple):
+@bundle
+class Measured:
     """A part in bytes: what it keeps (and what of that grows with pairs of positions), its input, the casts of its
     weights, the gradients that it makes, and its peaks; and the elements of its weights on this rank.
     """
@@ -30,7 +31,8 @@ class Measured(NamedTuple):
     backward: Bytes | None
 
 
-class Frame(NamedTuple):
+@bundle
+class Frame:
     """One stage of one plan. `kept_below`: bytes that the layers below each layer keep of one micro-batch, and last
     those that all keep. `ends_elements` and `largest_end`: of the embedding, the final norm and the head."""
 

@@ -1,8 +1,8 @@
 """What a layer or an end of the model contributes to a step, worked out once a setting."""
 
 from functools import cache
-from typing import NamedTuple
 
+from ftspec.core.bundle import bundle
 from ftspec.memory.step import huggingface, megatron
 from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.modules import Builder
@@ -10,7 +10,8 @@ from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Alive, Backward, Value, forward_moments
 
 
-class Part(NamedTuple):
+@bundle
+class Part:
     """A layer or the head: what the forward pass keeps, the moments of its forward, its
     recomputation and its backward, its input, whether that input is
     itself kept, the bf16 copies of weights that autocast makes of it, and the elements of its largest product.
@@ -36,7 +37,7 @@ def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool)
     return Part(
         kept=backward.kept.activations,
         forward=forward_moments(builder.nodes, first),
-        recompute=tuple(moment._replace(temporary=moment.temporary + waiting) for moment in again),
+        recompute=tuple(moment.with_temporary(waiting) for moment in again),
         moments=moments,
         first=first.size,
         keeps_first=keeps_first,

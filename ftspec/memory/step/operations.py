@@ -52,10 +52,9 @@ class Program:
     def split(self, value: Value, parts: tuple[Form, ...]) -> tuple[Value, ...]:
         """`split` into views; its backward joins the gradients (`cat`)."""
         views = tuple(Value(part, value.width, view_of=value) for part in parts)
-        self.record((value,), views[0], (), gradient(0))
-        for view in views[1:]:
-            view.needs_gradient = views[0].needs_gradient
-        self.nodes[-1] = self.nodes[-1]._replace(others=views[1:])
+        for view in views:
+            view.needs_gradient = value.needs_gradient
+        self.nodes.append(Node((value,), views[0], (), (gradient(0),), views[1:]))
         return views
 
     def contiguous(self, value: Value) -> Value:

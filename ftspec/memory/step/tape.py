@@ -6,8 +6,9 @@ gradients meet, a third tensor takes their sum; a parameter's gradient goes to t
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from ftspec.core.bundle import bundle
 from ftspec.memory.step.form import ZERO, Form, Point
 
 Role = Literal["activation", "logits", "weight", "constant"]
@@ -38,7 +39,8 @@ class Value:
         return self.elements * self.width
 
 
-class Step(NamedTuple):
+@bundle
+class Step:
     """One event inside a node's backward: allocate or drop a temporary of `size`, make the gradient of input `which`,
     pass the incoming gradient on to input `which`, or release the incoming gradient early.
     """
@@ -48,7 +50,8 @@ class Step(NamedTuple):
     which: int = 0
 
 
-class Node(NamedTuple):
+@bundle
+class Node:
     """One differentiable operation. A split has `others` beside its first output; their gradients come in together."""
 
     inputs: tuple[Value, ...]
@@ -58,7 +61,8 @@ class Node(NamedTuple):
     others: tuple[Value, ...] = ()
 
 
-class Alive(NamedTuple):
+@bundle
+class Alive:
     """Bytes alive at one moment: kept for the backward pass, logits and what is made of them, what comes and goes
     (gradients of activations included), and gradients of parameters.
     """
@@ -73,8 +77,19 @@ class Alive(NamedTuple):
         """All but the parameters' gradients."""
         return self.activations + self.logits + self.temporary
 
+    def with_temporary(self, size: Form) -> "Alive":
+        """The moment with more temporary bytes."""
+        return Alive(self.activations, self.logits, self.temporary + size, self.gradients)
 
-class Bytes(NamedTuple):
+    def at(self, point: Point) -> "Bytes":
+        """The moment for one micro-batch."""
+        return Bytes(
+            self.activations.at(point), self.logits.at(point), self.temporary.at(point), self.gradients.at(point)
+        )
+
+
+@bundle
+class Bytes:
     """A moment's bytes for one micro-batch."""
 
     activations: int
@@ -82,11 +97,15 @@ class Bytes(NamedTuple):
     temporary: int
     gradients: int
 
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.activations + self.logits + self.temporary + self.gradients
+
 
 def peak_at(moments: Iterable[Alive], point: Point) -> Bytes | None:
     """The highest of some moments for one micro-batch."""
-    found = [Bytes(*(form.at(point) for form in moment)) for moment in moments]
-    return max(found, key=sum, default=None)
+    return max((moment.at(point) for moment in moments), key=lambda each: each.total, default=None)
 
 
 def highest(moments: Iterable[Alive]) -> tuple[Alive, ...]:
