@@ -10,7 +10,11 @@ from ftspec.backends.megatron.limits import (
 )
 from ftspec.backends.megatron.options import MegatronOptions
 from ftspec.backends.megatron.raw_codes import UNKNOWN  # noqa: F401  # declares the codes
-from ftspec.backends.megatron.refused_details import details_are_known, positions_are_expressible
+from ftspec.backends.megatron.refused_details import (
+    details_are_known,
+    positions_are_expressible,
+    scaling_factor_arrives,
+)
 from ftspec.backends.megatron.refused_layout import offload_is_possible
 from ftspec.backends.megatron.refused_model import shape_is_possible
 from ftspec.backends.megatron.refused_precision import (
@@ -31,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     shape_is_possible,
     details_are_known,
     positions_are_expressible,
+    scaling_factor_arrives,
     method_is_full,
     optimizer_is_known,
     emerging_optimizers,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ftspec.backends.base import TargetOptions
 from ftspec.backends.megatron.blame import blame
 from ftspec.backends.megatron.examples import LENGTH, megatron_job
-from ftspec.backends.megatron.rotary_arguments import inexpressible_scaling
+from ftspec.backends.megatron.rotary_arguments import dropped_factor, inexpressible_scaling
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
 from ftspec.plan.model import Plan
@@ -32,6 +32,17 @@ POSITIONS = declare(
     megatron_job(model='from = "microsoft/Phi-3-mini-4k-instruct"', training=f"sequence_length = 2Ki  {LENGTH}"),
 )
 _TAKES_OVER = ("rotary-base", "use-rope-scaling", "rotary-scaling-factor", "position-embedding-type", "rope-type")
+
+
+DROPPED = declare(
+    "FT616",
+    Severity.WARNING,
+    "pretrain_gpt.py ignores this scaling factor",
+    "megatron-core 0.19.2 reads --rope-scaling-factor, but gpt_config_from_args (megatron/training/argument_utils.py) "
+    "does not hand it on: the model is built with 8, which is Llama 3.1's and 3.3's. Llama 3.2 has 32.",
+    megatron_job(model='from = "meta-llama/Llama-3.2-1B"'),
+    megatron_job(model='from = "meta-llama/Llama-3.2-1B"', target="raw { rope_scaling_factor = 32 }"),
+)
 
 
 def details_are_known(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
@@ -68,6 +79,20 @@ def positions_are_expressible(plan: Plan, target: TargetOptions) -> Iterator[Fin
             "take target deepspeed, which trains the Hugging Face model itself, or say in raw what Megatron shall do "
             "instead (rotary_base and its kin)",
         )
+
+
+def scaling_factor_arrives(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """A factor that the shipped script loses; writing it raw says that one's own script does not."""
+    factor = dropped_factor(plan.model.shape)
+    if factor is None or _has_raw(target, "rope-scaling-factor") or _has_raw(target, "use-rope-scaling"):
+        return
+    yield DROPPED.finding(
+        f"{plan.model.id} scales its rotary frequencies by {factor:g}, but megatron-core 0.19.2 builds the model with "
+        f"8, whatever --rope-scaling-factor says",
+        blame(plan, target, "model.from", "model"),
+        'add kwargs["rope_scaling_factor"] = args.rope_scaling_factor to gpt_config_from_args, and then write '
+        f"raw {{ rope_scaling_factor = {factor:g} }}",
+    )
 
 
 def _has_raw(target: TargetOptions, flag: str) -> bool:

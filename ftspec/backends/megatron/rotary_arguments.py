@@ -12,6 +12,9 @@ from ftspec.catalog.shape_parts import RopeScaling
 _SHAPE = "model.shape"
 _LLAMA3 = (1, 4, 8192)
 """low_freq_factor, high_freq_factor and original_max_position_embeddings of `_apply_scaling`."""
+_BUILT_FACTOR = 8.0
+"""Llama 3's factor in the model that pretrain_gpt.py builds: `gpt_config_from_args` in
+megatron/training/argument_utils.py does not hand --rope-scaling-factor on, and `GPTModelConfig` has 8."""
 _LATENT_YARN = (4096, 32, 1, True)
 """original_max_position_embeddings, beta_fast, beta_slow and truncate in `MLATransformerConfig`."""
 _BETAS = (32.0, 1.0)
@@ -66,6 +69,14 @@ def inexpressible_scaling(shape: ModelShape) -> str | None:
     if scaling.rope_type == "llama3" and constants != _LLAMA3:
         return "llama3 scaling with constants other than 1, 4 and 8192"
     return None
+
+
+def dropped_factor(shape: ModelShape) -> float | None:
+    """A factor of Llama 3's scaling that megatron-core 0.19.2 reads and then builds the model without."""
+    scaling = shape.rope_scaling
+    if scaling is None or scaling.rope_type != "llama3" or inexpressible_scaling(shape) is not None:
+        return None
+    return scaling.factor if scaling.factor != _BUILT_FACTOR else None
 
 
 def _inexpressible_in_latent_attention(shape: ModelShape, scaling: RopeScaling) -> str | None:

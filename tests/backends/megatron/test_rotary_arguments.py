@@ -66,6 +66,12 @@ def codes(plan: Plan, raw: dict[str, Any] | None = None) -> set[str]:
     return {finding.code for finding in BACKEND.check(plan, make_target(raw))}
 
 
+def test_a_factor_that_the_script_drops_is_said() -> None:
+    assert "FT616" in codes(plan_of("Llama-3.2-1B"))
+    assert "FT616" not in codes(plan_of("Llama-3.2-1B"), {"rope_scaling_factor": 32.0})
+    assert "FT616" not in codes(plan_of("Llama-3.1-8B"))
+
+
 def test_yarn_is_a_position_type_of_its_own() -> None:
     positions = {
         name: next(
