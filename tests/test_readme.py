@@ -28,8 +28,8 @@ def test_the_findings_are_real() -> None:
 def test_every_command_exists() -> None:
     (commands,) = [block for block in BLOCKS if block.startswith("ftspec init")]
     for line in commands.splitlines():
-        help = subprocess.run([sys.executable, "-m", "ftspec", line.split()[1], "--help"], capture_output=True, check=False)
-        assert help.returncode == 0
+        command = [sys.executable, "-m", "ftspec", line.split()[1], "--help"]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -4,5 +4,7 @@ from pathlib import Path
 
 from ftspec.backends.hydra.schema_export import schema_text
 
+SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "hydra.schema.json"
+
 if __name__ == "__main__":
-    (Path(__file__).resolve().parent.parent / "schemas" / "hydra.schema.json").write_text(schema_text(), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")

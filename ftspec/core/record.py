@@ -27,22 +27,23 @@ def record(cls: type[Class]) -> type[Class]:
 
 def _initializer(class_name: str, declared: tuple[Field[Any], ...]) -> Any:
     names = tuple(each.name for each in declared)
+    wanted = frozenset(names)
     defaults = {each.name: each.default for each in declared if each.default is not MISSING}
     factories = {each.name: each.default_factory for each in declared if each.default_factory is not MISSING}
-    size = len(names)
 
     def initialize(self: Any, *positional: Any, **named: Any) -> None:
         values = self.__dict__
-        values.update(defaults)
-        values.update(zip(names, positional, strict=False))
+        if positional:
+            values.update(zip(names, positional, strict=False))
         values.update(named)
-        for name, factory in factories.items():
-            if name not in values:
-                values[name] = factory()
-        if len(values) != size or len(positional) > size or not named.keys().isdisjoint(names[: len(positional)]):
-            given = ", ".join(named) or "none"
+        given = len(values)
+        if given != len(names):
+            values.update({name: default for name, default in defaults.items() if name not in values})
+            values.update({name: factory() for name, factory in factories.items() if name not in values})
+        if given != len(positional) + len(named) or values.keys() != wanted:
+            by_name = ", ".join(named) or "none"
             raise TypeError(
-                f"{class_name} takes {', '.join(names)}; given {len(positional)} by position, {given} by name"
+                f"{class_name} takes {', '.join(names)}; given {len(positional)} by position, {by_name} by name"
             )
 
     return initialize

@@ -1,6 +1,6 @@
 """Buffers of communication: gathered parameters, reduced gradients, what a pipeline receives."""
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.facts import fact
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.states import replicas
@@ -9,7 +9,7 @@ from ftspec.memory.trained import trained_shard
 from ftspec.plan.model import DTYPE_BYTES
 
 
-@bundle
+@record
 class Buffers:
     """Bytes: `always`; at the end of the forward pass and in the loss (`ends`); while a layer runs backward (`layer`),
     that of the layer before it (`before`), and that of the layer behind it (`behind`); in the embedding's backward;

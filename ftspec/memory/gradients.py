@@ -1,12 +1,12 @@
 """Gradients of parameters: when they come into being, and what is left of them on a rank."""
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.states import States, replicas
 from ftspec.memory.step.frame import Frame, embedding_gradient, keeps_gradients
 from ftspec.plan.model import DTYPE_BYTES
 
 
-@bundle
+@record
 class Gradients:
     """Gradients on the rank: `before` the backward pass, `all` after it, and those of the head, the layers (from the
     first) and the embedding where they build up.

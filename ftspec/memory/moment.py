@@ -1,9 +1,9 @@
 """A moment of a training step: what is allocated beyond the states, at a point where the total may be highest."""
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 
 
-@bundle
+@record
 class Moment:
     """Bytes at one moment. `gradients` is the part of the accumulated gradients that exists by then."""
 

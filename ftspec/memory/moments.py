@@ -4,7 +4,7 @@ loss; the loss, the layers from last to first, and the embedding run backward; t
 
 from collections.abc import Iterator
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.activations import casts_in_forward, constants, kept_below, kept_in_forward
 from ftspec.memory.communication import Buffers, buffers_of
 from ftspec.memory.gradients import Gradients, gradients_of
@@ -18,7 +18,7 @@ from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
 
 
-@bundle
+@record
 class Step:
     """What all moments of a stage share: its frame, its gradients, its buffers, and the logits that are held."""
 

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import NamedTuple
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.optimizers import state_bytes
 from ftspec.memory.quantization import packed_bytes, packed_elements
 from ftspec.memory.shard import MEGATRON_STACKS, Shard
@@ -15,7 +15,7 @@ DEEPSPEED_ALIGNMENT = 2
 """`nccl_start_alignment_factor` (deepspeed/runtime/zero/stage_1_and_2.py, `DeepSpeedZeroOptimizer.__init__`)."""
 
 
-@bundle
+@record
 class States:
     """Bytes on one rank. `gradients` is what is held once the whole backward pass is done."""
 
@@ -73,7 +73,7 @@ def flat_elements(shard: Shard, degrees: Degrees) -> tuple[int, int]:
     return whole, part
 
 
-@bundle
+@record
 class Held:
     """Elements of a rank: of the parameters, of the accumulated gradients, and of what the optimizer updates."""
 

@@ -10,13 +10,13 @@ from typing import Literal
 
 from ftspec.catalog.parameters import LayerParameters, has_experts, layer_parameters
 from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 
 Cut = Literal["tensor", "whole", "expert"]
 """How model parallelism divides a tensor: over the tensor group, not at all, or over the expert groups."""
 
 
-@bundle
+@record
 class Weight:
     """One parameter tensor: its elements before any sharding."""
 

@@ -1,12 +1,12 @@
 """Attention kernels: what is kept of queries, keys, values and scores."""
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.operations import FP32, Program, gradient
 from ftspec.memory.step.tape import Step, Value
 
 
-@bundle
+@record
 class Heads:
     """Heads of one rank: of queries, of keys and values, and their widths."""
 
@@ -88,7 +88,7 @@ def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Fo
     return program.contiguous(program.cast(output, program.compute))
 
 
-@bundle
+@record
 class EagerSettings:
     """How a model writes attention out: the mask's width, softmax in fp32 or not, and dropout."""
 

@@ -1,9 +1,9 @@
 """Sizes as linear forms: so that a step is worked out once a model, not once a batch."""
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 
 
-@bundle
+@record
 class Point:
     """The lengths of a micro-batch: `tokens` of the rank, `shard_tokens` after sequence parallelism, `positions` of
     one sequence, and `pairs` of query and key positions over the micro-batch.

@@ -2,7 +2,7 @@
 
 from itertools import accumulate
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.shard import MEGATRON_STACKS, cuts_of, ends_shard, layer_shard, padded_vocabulary
 from ftspec.memory.step.form import Point
 from ftspec.memory.step.measure import Part, head_part, layer_part
@@ -13,7 +13,7 @@ from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
 
 
-@bundle
+@record
 class Measured:
     """A part in bytes: what it keeps (and what of that grows with pairs of positions), its input, the casts of its
     weights, the gradients that it makes, and its peaks; and the elements of its weights on this rank.
@@ -31,7 +31,7 @@ class Measured:
     backward: Bytes | None
 
 
-@bundle
+@record
 class Frame:
     """One stage of one plan. `kept_below`: bytes that the layers below each layer keep of one micro-batch, and last
     those that all keep. `ends_elements` and `largest_end`: of the embedding, the final norm and the head."""

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.step import huggingface, megatron
 from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.modules import Builder
@@ -10,7 +10,7 @@ from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Alive, Backward, Value, forward_moments
 
 
-@bundle
+@record
 class Part:
     """A layer or the head: what the forward pass keeps, the moments of its forward, its
     recomputation and its backward, its input, whether that input is

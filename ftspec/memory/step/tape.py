@@ -8,7 +8,7 @@ gradients meet, a third tensor takes their sum; a parameter's gradient goes to t
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from ftspec.core.bundle import bundle
+from ftspec.core.record import record
 from ftspec.memory.step.form import ZERO, Form, Point
 
 Role = Literal["activation", "logits", "weight", "constant"]
@@ -39,7 +39,7 @@ class Value:
         return self.elements * self.width
 
 
-@bundle
+@record
 class Step:
     """One event inside a node's backward: allocate or drop a temporary of `size`, make the gradient of input `which`,
     pass the incoming gradient on to input `which`, or release the incoming gradient early.
@@ -50,7 +50,7 @@ class Step:
     which: int = 0
 
 
-@bundle
+@record
 class Node:
     """One differentiable operation. A split has `others` beside its first output; their gradients come in together."""
 
@@ -61,7 +61,7 @@ class Node:
     others: tuple[Value, ...] = ()
 
 
-@bundle
+@record
 class Alive:
     """Bytes alive at one moment: kept for the backward pass, logits and what is made of them, what comes and goes
     (gradients of activations included), and gradients of parameters.
@@ -88,7 +88,7 @@ class Alive:
         )
 
 
-@bundle
+@record
 class Bytes:
     """A moment's bytes for one micro-batch."""
 
