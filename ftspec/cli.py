@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import io
+import os
 import sys
 
 from ftspec import __version__
@@ -11,16 +13,35 @@ COMMANDS = ("init", "check", "memory", "compile", "explain", "catalog", "schema"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 fine, 1 errors found, 2 usage or unreadable, 3 does not fit."""
+    """Run a command and return its exit code: 0 fine, 1 errors found, 2 usage, unreadable or our fault, 3 does not fit.
+
+    With FTSPEC_DEBUG set, a fault of ours raises with its traceback instead.
+    """
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
     try:
-        return _run(words)
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:  # the reader of our output has gone, as in `ftspec memory | head -1`
-        sys.stderr.close()
+        sys.stdout = None  # nothing is left to flush at exit
         return 0
     except KeyboardInterrupt:
-        print("ftspec: interrupted", file=sys.stderr)
-        return 130
+        return _stopped("interrupted", 130)
+    except OSError as error:
+        sys.stdout = None
+        return _stopped(f"cannot write: {error.strerror or error}", 2)
+    except Exception as error:
+        if os.environ.get("FTSPEC_DEBUG"):
+            raise
+        return _stopped(f"a fault of ftspec itself, please report it: {type(error).__name__}: {error}", 2)
+
+
+def _stopped(message: str, code: int) -> int:
+    print(f"ftspec: {message}", file=sys.stderr)
+    return code
 
 
 def _run(words: list[str]) -> int:

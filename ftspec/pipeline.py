@@ -55,6 +55,19 @@ target deepspeed {}
 )
 
 
+MOST_FINDINGS = 100
+"""Findings of one file that are shown."""
+
+MANY_FINDINGS = declare(
+    "FT861",
+    Severity.NOTE,
+    "there are more findings than are shown",
+    "A file with hundreds of mistakes usually has one cause. The line has the severity of the worst that is not shown.",
+    "",
+    "",
+)
+
+
 class Job(NamedTuple):
     """One plan of a spec (one a stack) and its memory."""
 
@@ -85,9 +98,10 @@ class Checked(NamedTuple):
 def check_file(path: str, settings: Sequence[str] = (), to: Sequence[str] | None = None) -> Checked:
     """Check a file. `settings` are the texts of `--set`; `to` names the targets instead of the file's own."""
     text, findings = read_source(path)
+    shown = path.encode("utf-8", "replace").decode()  # a file's name may be bytes that no text has
     if text is None:
-        return _checked(path, "", settings, None, (), findings)
-    return check_text(text, path, settings, to)
+        return _checked(shown, "", settings, None, (), findings)
+    return check_text(text, shown, settings, to)
 
 
 def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[str] | None = None) -> Checked:
@@ -177,7 +191,18 @@ def _checked(
     jobs: tuple[Job, ...],
     findings: list[Finding],
 ) -> Checked:
-    """The result: each finding once (two stacks may find the same), in the order of the text."""
-    located = dict.fromkeys(_located(finding, path) for finding in findings)
+    """The result: each finding once (two stacks may find the same), in the order of the text, and not too many."""
+    located = sorted(dict.fromkeys(_located(finding, path) for finding in findings), key=_order(path))
     texts = {path: text, COMMAND_LINE: "\n".join(settings)}
-    return Checked(os.fspath(path), texts, document, jobs, tuple(sorted(located, key=_order(path))))
+    return Checked(os.fspath(path), texts, document, jobs, tuple(_limited(located)))
+
+
+def _limited(findings: list[Finding]) -> list[Finding]:
+    """The first findings; of more than anybody reads, one says how many there are, as severe as the worst of them."""
+    rest = findings[MOST_FINDINGS:]
+    if not rest:
+        return findings
+    worst = min((finding.severity for finding in rest), key=_SEVERITIES.index)
+    many = MANY_FINDINGS.finding(f"{len(rest)} more findings are not shown", rest[0].span, "mend those above first")
+    many = many._replace(severity=worst, path=rest[0].path)
+    return [*findings[:MOST_FINDINGS], many]

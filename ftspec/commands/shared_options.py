@@ -23,7 +23,15 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     words = "override a field, as in parallelism.tensor=4"
-    parser.add_argument("--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help=words)
+    parser.add_argument(
+        "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], type=_setting, help=words
+    )
+
+
+def _setting(text: str) -> str:
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} has no value: write KEY=VALUE, as in parallelism.tensor=4")
+    return text
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:

@@ -33,9 +33,15 @@ def manifest_digests(path: str) -> dict[str, str] | None:
             manifest = json.load(file)
         if manifest.get("schema") != SCHEMA:
             return None
-        return {name: entry["sha256"] for name, entry in manifest["files"].items()}
+        digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+        return {name: digest for name, digest in digests.items() if _lies_inside(name)}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None
+
+
+def _lies_inside(path: str) -> bool:
+    """Whether a path stays below the folder that it is relative to: a manifest is a file that anybody may edit."""
+    return not os.path.isabs(path) and os.path.normpath(path) == path and path.split("/", maxsplit=1)[0] != ".."
 
 
 def manifest_artefact(spec_path: str, spec_text: str, plans: Iterable[Plan], artefacts: Iterable[Artefact]) -> Artefact:

@@ -1,5 +1,6 @@
 """Writing a compile's files: all of them or none."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ def write_artefacts(directory: str, artefacts: Iterable[Artefact], force: bool =
 
     Everything is staged beside the directory first and moved into place last, so that a full disk or a
     missing permission leaves nothing half-written. What was there before comes back if a move fails.
+    Files of an earlier compile that this one does not write are removed: a stale file beside new ones misleads.
     Raises OutputRefused for a directory that holds files which are not ftspec's own, unless `force`.
     """
     files = {artefact.path: artefact for artefact in artefacts}
@@ -30,7 +32,7 @@ def write_artefacts(directory: str, artefacts: Iterable[Artefact], force: bool =
         staging = tempfile.mkdtemp(prefix=".ftspec-", dir=parent)
         try:
             _stage(os.path.join(staging, "new"), files)
-            _move_into_place(staging, directory, sorted(files))
+            _move_into_place(staging, directory, sorted(files), _stale(directory, files))
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
@@ -72,6 +74,16 @@ def _refuse_foreign_files(directory: str, files: Mapping[str, Artefact], force: 
             )
 
 
+def _stale(directory: str, files: Mapping[str, Artefact]) -> list[str]:
+    """What an earlier compile wrote, nobody changed and this compile does not write, innermost folders first."""
+    known = manifest_digests(os.path.join(directory, MANIFEST)) or {}
+    return sorted(
+        path
+        for path, digest in known.items()
+        if path not in files and file_digest(os.path.join(directory, path)) == digest
+    )
+
+
 def _stage(staging: str, files: Mapping[str, Artefact]) -> None:
     for path, artefact in files.items():
         target = os.path.join(staging, path)
@@ -81,22 +93,25 @@ def _stage(staging: str, files: Mapping[str, Artefact]) -> None:
         os.chmod(target, _EXECUTABLE if artefact.executable else _PLAIN)
 
 
-def _move_into_place(staging: str, directory: str, paths: list[str]) -> None:
-    """Move staged files into the directory; what they replace is kept aside until all are there."""
+def _move_into_place(staging: str, directory: str, paths: list[str], stale: list[str]) -> None:
+    """Move staged files into the directory and stale ones out; all that goes is kept aside until all are there."""
     made = _make_folders({os.path.dirname(os.path.join(directory, path)) for path in paths})
     moved: list[str] = []
     try:
-        for path in paths:
+        for path in (*paths, *stale):
+            moved.append(path)
             target, aside = os.path.join(directory, path), os.path.join(staging, "old", path)
             if os.path.lexists(target):
                 os.makedirs(os.path.dirname(aside), exist_ok=True)
                 os.rename(target, aside)
-            moved.append(path)
-            os.rename(os.path.join(staging, "new", path), target)
+            if path not in stale:
+                os.rename(os.path.join(staging, "new", path), target)
     except OSError:
         _move_back(staging, directory, moved)
         _remove_folders(made)
         raise
+    for path in stale:
+        _remove_empty_folders(directory, os.path.dirname(path))
 
 
 def _make_folders(folders: Iterable[str]) -> list[str]:
@@ -120,6 +135,16 @@ def _make_folders(folders: Iterable[str]) -> list[str]:
 def _remove_folders(made: list[str]) -> None:
     for folder in reversed(made):
         os.rmdir(folder)
+
+
+def _remove_empty_folders(directory: str, inner: str) -> None:
+    while inner:
+        folder = os.path.join(directory, inner)
+        if os.path.isdir(folder) and os.listdir(folder):
+            return
+        with contextlib.suppress(FileNotFoundError):  # another stale file's folder went with it
+            os.rmdir(folder)
+        inner = os.path.dirname(inner)
 
 
 def _move_back(staging: str, directory: str, paths: list[str]) -> None:

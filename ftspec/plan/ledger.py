@@ -28,12 +28,9 @@ class Ledger:
         if written is None or isinstance(written, Auto):
             self.origins[path] = Origin("default", why)
             if written is not None:
-                self.report(
-                    AUTO_TAKEN_AS_DEFAULT,
-                    spec_path or path,
-                    f"nothing here determines this `auto`; it is taken as {default} ({why})",
-                    "write the value",
-                )
+                taken = getattr(default, "kind", default)
+                message = f"nothing here determines this `auto`; it is taken as {taken} ({why})"
+                self.report(AUTO_TAKEN_AS_DEFAULT, spec_path or path, message, "write the value")
             return default
         self.given(path, spec_path or path)
         return written

@@ -1,5 +1,6 @@
 """Where a plan value came from."""
 
+import os
 from typing import Literal
 
 from ftspec.core.record import record
@@ -23,8 +24,8 @@ class Origin:
     def __str__(self) -> str:
         """One line: `given at job.ft:12:14`, `derived: world_size / tensor`."""
         if self.kind == "given":
-            where = (
-                f"{self.place.path}:{self.place.value.line}:{self.place.value.column}" if self.place else self.detail
-            )
-            return f"given at {where}"
+            if self.place is None:
+                return f"given at {self.detail}"
+            file = os.path.basename(self.place.path)  # the same job gives the same text in every folder
+            return f"given at {file}:{self.place.value.line}:{self.place.value.column}"
         return f"{self.kind}: {self.detail}" if self.detail else self.kind

@@ -1,7 +1,11 @@
 """Bad input gives one clear message and the exit code of the contract: no traceback, no partly written output."""
 
+import hashlib
+import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -224,3 +228,79 @@ class TestOutput:
         ftspec("compile", good.name, "--out", "a/b/out")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "job.ft"]
         assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["out"]
+
+    def test_another_set_of_targets_leaves_nothing_stale(self, ftspec, good: Path, tmp_path: Path) -> None:
+        for targets in ("deepspeed,hydra", "hydra", "deepspeed,hydra", "deepspeed"):
+            assert ftspec("compile", good.name, "--out", "out", "--to", targets).returncode == 0
+            assert {path.name for path in (tmp_path / "out").iterdir()} == {*targets.split(","), "manifest.json"}
+
+    def test_a_renamed_option_leaves_nothing_stale(self, ftspec, good: Path, tmp_path: Path) -> None:
+        for stage in ("3", "2"):
+            command = (
+                "compile",
+                good.name,
+                "--out",
+                "out",
+                "--to",
+                "hydra",
+                "--set",
+                f"parallelism.zero_stage={stage}",
+            )
+            assert ftspec(*command).returncode == 0
+        assert len(list((tmp_path / "out" / "hydra" / "parallelism").iterdir())) == 1
+
+    def test_a_manifest_cannot_reach_outside(self, ftspec, good: Path, tmp_path: Path) -> None:
+        (tmp_path / "mine.txt").write_text("mine")
+        ftspec("compile", good.name, "--out", "out")
+        manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+        manifest["files"]["../mine.txt"] = {"sha256": hashlib.sha256(b"mine").hexdigest(), "origins": {}}
+        (tmp_path / "out" / "manifest.json").write_text(json.dumps(manifest))
+        assert ftspec("compile", good.name, "--out", "out").returncode == 0
+        assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_a_name_that_is_no_text(ftspec, good: Path, tmp_path: Path) -> None:
+    os.rename(good, os.fsencode(tmp_path) + b"/b\xff.ft")
+    for command in (("check",), ("memory",), ("compile", "--out", "out"), ("check", "--format", "json")):
+        result = ftspec(command[0], os.fsdecode(b"b\xff.ft"), *command[1:])
+        assert result.returncode == 0, result.stderr
+
+
+def test_output_that_cannot_be_written(tmp_path: Path, good: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "ftspec", "check", str(good), "--format", "json"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("ftspec: cannot write")
+
+
+def test_a_terminal_without_the_characters(good: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "ftspec", "memory", str(good)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "Llama-3.1-8B" in result.stdout
+
+
+def test_a_fault_of_ours_is_2_and_no_traceback(tmp_path: Path, good: Path) -> None:
+    program = (
+        "import sys, ftspec.pipeline as pipeline\n"
+        "def broken(*arguments): raise ValueError('broken on purpose')\n"
+        "pipeline.estimate_memory = broken\n"
+        f"from ftspec.cli import main; sys.exit(main(['check', {str(good)!r}]))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    _one_message(result, 2)
+    assert "broken on purpose" in result.stderr
+
+
+def test_a_setting_without_a_value_is_usage(ftspec, good: Path) -> None:
+    assert ftspec("check", good.name, "--set", "parallelism.tensor").returncode == 2
+
+
+def test_thousands_of_mistakes_are_cut_short(ftspec, tmp_path: Path) -> None:
+    (tmp_path / "many.ft").write_text("ft 1\n" + "\n".join(f"unknown_{number} = 1" for number in range(3000)))
+    result = ftspec("check", "many.ft")
+    _one_message(result, 1)
+    assert result.stderr.count("error[") <= 102
+    assert "more findings are not shown" in result.stderr
