@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from os import PathLike, fspath
 
+from ftspec.checked import Checked
 from ftspec.core.finding import Finding
 from ftspec.memory.estimate_model import MemoryEstimate
-from ftspec.pipeline import Checked, check_file, compile_checked
+from ftspec.pipeline import check_file, compile_checked
 from ftspec.spec.document import Document
 
 

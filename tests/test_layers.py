@@ -17,6 +17,7 @@ LAYERS = (
     "rules",
     "backends",
     "output",
+    "checked",
     "pipeline",
     "reports",
     "api",

@@ -33,7 +33,7 @@ def test_every_code_explains_itself(rule) -> None:
 
 
 NOT_FROM_A_TEXT = {"FT111", "FT811", "FT861"}
-"""Codes that no spec's text alone can show: they are about the text of `--set`, about a config.json beside it, about too many findings."""
+"""Codes that no short text can show: about the text of `--set`, a config.json beside it, too many findings."""
 
 
 def test_every_code_but_those_about_files_has_an_example() -> None:

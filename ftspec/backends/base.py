@@ -15,7 +15,7 @@ class Artefact:
     """One file to write.
 
     `path` is relative to the output directory. `origins` maps each emitted key (dotted, or a flag) to the
-    plan path that it carries, or to "raw" / "constant: why".
+    plan path that it carries (several joined by ", "), or to "raw" / "constant: why".
     """
 
     path: str

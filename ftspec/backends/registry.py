@@ -2,11 +2,15 @@
 
 import importlib
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
-from ftspec.backends.base import Backend, TargetOptions
-from ftspec.core.finding import Finding, Severity
+from ftspec.backends.base import Artefact, Backend, TargetOptions
+from ftspec.core.finding import Finding, Severity, has_errors
 from ftspec.core.rule import declare
+from ftspec.core.source import START
 from ftspec.core.suggest import nearest
 from ftspec.plan.codes import STACK_WITHOUT_TARGET
 from ftspec.plan.model import Plan, Stack
@@ -51,7 +55,43 @@ def find_backend(name: str) -> Backend | None:
     return backend
 
 
-def unknown_target(block: TargetBlock) -> Finding:
+class Compiled(NamedTuple):
+    """One target's files, and the plan that they were made from."""
+
+    plan: Plan
+    artefacts: list[Artefact]
+
+
+def retargeted(document: Document, names: Sequence[str] | None) -> Document:
+    """The document with these targets, its own block where it has one, else an empty one; None leaves its own."""
+    if names is None:
+        return document
+    own = {block.name: block for block in document.targets}
+    return replace(document, targets=tuple(own.get(name) or TargetBlock(name, START, {}, {}, {}) for name in names))
+
+
+def check_target(block: TargetBlock, plans: Sequence[Plan]) -> list[Finding]:
+    """What is wrong with a target's block, and what the target refuses about the plan of its stack."""
+    backend = find_backend(block.name)
+    if backend is None:
+        return [_unknown_target(block)]
+    options, findings = _read_options(block, backend)
+    if not plans or has_errors(findings):
+        return findings
+    plan = _plan_for(backend, plans)
+    return [_no_stack_for(block, backend, plans[0])] if plan is None else findings + backend.check(plan, options)
+
+
+def compile_target(block: TargetBlock, plans: Sequence[Plan]) -> Compiled:
+    """The files of a target that a check passed. Raises ValueError for one that it did not."""
+    backend = find_backend(block.name)
+    plan = _plan_for(backend, plans) if backend else None
+    if backend is None or plan is None:
+        raise ValueError(f"target {block.name} was not checked")
+    return Compiled(plan, backend.compile(plan, _read_options(block, backend)[0]))
+
+
+def _unknown_target(block: TargetBlock) -> Finding:
     """The finding for a target that nobody compiles."""
     near = nearest(block.name, backend_names())
     known = ", ".join(backend_names())
@@ -72,12 +112,12 @@ def stacks_of(document: Document) -> tuple[Stack, ...]:
     return tuple(dict.fromkeys(implied)) or (default_stack(document.spec.parallelism),)
 
 
-def plan_for(backend: Backend, plans: tuple[Plan, ...]) -> Plan | None:
+def _plan_for(backend: Backend, plans: Sequence[Plan]) -> Plan | None:
     """The first plan whose stack the backend serves."""
     return next((plan for plan in plans if plan.training.stack in backend.stacks), None)
 
 
-def no_stack_for(block: TargetBlock, backend: Backend, plan: Plan) -> Finding:
+def _no_stack_for(block: TargetBlock, backend: Backend, plan: Plan) -> Finding:
     """The finding for a target that the job's stack cannot run."""
     stacks = " or ".join(backend.stacks)
     return STACK_WITHOUT_TARGET.finding(
@@ -87,7 +127,7 @@ def no_stack_for(block: TargetBlock, backend: Backend, plan: Plan) -> Finding:
     )
 
 
-def read_options(block: TargetBlock, backend: Backend) -> tuple[TargetOptions, list[Finding]]:
+def _read_options(block: TargetBlock, backend: Backend) -> tuple[TargetOptions, list[Finding]]:
     """A target's block with its options typed."""
     options, findings = build(backend.options, block.options, block.places)
     return TargetOptions(options, block.raw, block.places, block.span), findings

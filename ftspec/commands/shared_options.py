@@ -4,9 +4,10 @@ import argparse
 import os
 import sys
 
+from ftspec.checked import Checked
 from ftspec.core.finding import Severity
 from ftspec.core.message import render, summary
-from ftspec.pipeline import Checked, check_file
+from ftspec.pipeline import check_file
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 from ftspec import __version__
 from ftspec.backends.base import Artefact
+from ftspec.backends.registry import Compiled
+from ftspec.core.source import COMMAND_LINE
 from ftspec.plan.model import Plan
 
 MANIFEST = "manifest.json"
@@ -44,28 +46,32 @@ def _lies_inside(path: str) -> bool:
     return not os.path.isabs(path) and os.path.normpath(path) == path and path.split("/", maxsplit=1)[0] != ".."
 
 
-def manifest_artefact(spec_path: str, spec_text: str, plans: Iterable[Plan], artefacts: Iterable[Artefact]) -> Artefact:
-    """The manifest of a compile. The spec is named without its folder, so that the same spec gives the same bytes."""
-    origins: dict[str, str] = {}
-    for plan in plans:
-        origins = {path: str(origin) for path, origin in plan.origins.items()} | origins
+def manifest_artefact(spec_path: str, texts: Mapping[str, str], compiled: Sequence[Compiled]) -> Artefact:
+    """The manifest of a compile. `texts` are the spec's text under its path and the texts of `--set`.
+
+    The spec is named without its folder, so that the same spec gives the same bytes.
+    """
+    entries = {artefact.path: _entry(artefact, each.plan) for each in compiled for artefact in each.artefacts}
+    settings = texts[COMMAND_LINE].splitlines()
     content = {
         "schema": SCHEMA,
         "ftspec_version": __version__,
-        "spec": {"file": os.path.basename(spec_path), "sha256": digest(spec_text)},
-        "files": {
-            artefact.path: _entry(artefact, origins) for artefact in sorted(artefacts, key=lambda each: each.path)
-        },
+        "spec": {"file": os.path.basename(spec_path), "sha256": digest(texts[spec_path]), "settings": settings},
+        "files": dict(sorted(entries.items())),
     }
     return Artefact(MANIFEST, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def _entry(artefact: Artefact, origins: dict[str, str]) -> dict[str, object]:
+def _entry(artefact: Artefact, plan: Plan) -> dict[str, object]:
     return {
         "sha256": digest(artefact.text),
-        "origins": {key: _origin(path, origins) for key, path in artefact.origins.items()},
+        "origins": {key: _origin(value, plan) for key, value in artefact.origins.items()},
     }
 
 
-def _origin(path: str, origins: dict[str, str]) -> dict[str, str]:
-    return {"plan": path, "origin": origins[path]} if path in origins else {"origin": path}
+def _origin(value: str, plan: Plan) -> dict[str, str]:
+    """Where an emitted value comes from: plan paths (several, joined by ", ") with their own origins, or a phrase."""
+    origins = [plan.origins.get(path) for path in value.split(", ")]
+    if None in origins:
+        return {"origin": value}
+    return {"plan": value, "origin": "; ".join(str(origin) for origin in origins)}

@@ -150,8 +150,7 @@ CONFIG_REMARK = declare(
     "FT811",
     Severity.NOTE,
     "a config.json was read with a reservation",
-    "Something about the file is taken for granted, such as an unknown architecture that is read as the "
-    "usual decoder.",
+    "Something about the file is taken for granted, such as an unknown architecture that is read as the usual decoder.",
     "",
     "",
 )

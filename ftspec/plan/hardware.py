@@ -94,44 +94,39 @@ def _usable_memory(memory: int, accelerator: Accelerator) -> int:
     return memory * min(accelerator.usable_memory_bytes, sold_in_gib) // sold_in_gib
 
 
+def _resolve_nodes(written: int | Auto | None, per_node: int, needed_world_size: int | None, ledger: Ledger) -> int:
+    path = "hardware.nodes"
+    if isinstance(written, Auto) and needed_world_size is not None:
+        formula = "⌈tensor × pipeline × context × data / gpus_per_node⌉"
+        return ledger.derive(path, -(-needed_world_size // per_node), formula)
+    return ledger.take(path, written, 1, "one node")
+
+
+def _resolve_memory(written: int | None, accelerator: Accelerator, ledger: Ledger) -> tuple[int, int]:
+    """Bytes of one GPU as sold, and those that torch can allocate from."""
+    row, usable = accelerator.id, "hardware.usable_memory_bytes"
+    memory = ledger.take_or_look_up(
+        "hardware.gpu_memory_bytes", written, accelerator.memory_bytes, row, "hardware.gpu_memory"
+    )
+    if written is None:
+        return memory, ledger.look_up(usable, accelerator.usable_memory_bytes, row)
+    return memory, ledger.derive(usable, _usable_memory(memory, accelerator), f"gpu_memory × the usable share of {row}")
+
+
 def resolve_hardware(
     written: Hardware, accelerator: Accelerator, needed_world_size: int | None, ledger: Ledger
 ) -> HardwarePlan:
     """The cluster with nothing open. `needed_world_size` is what a fully stated layout asks for, in GPUs."""
-    row = accelerator.id
+    row, price = accelerator.id, accelerator.price_per_gpu_hour
     ledger.given("hardware.gpu", "hardware.gpu")
     ledger.look_up("hardware.accelerator", accelerator, row)
-    per_node = written.gpus_per_node
-    if per_node is None:
-        per_node = ledger.look_up("hardware.gpus_per_node", accelerator.gpus_per_node, row)
-    else:
-        ledger.given("hardware.gpus_per_node", "hardware.gpus_per_node")
-    if isinstance(written.nodes, Auto) and needed_world_size is not None:
-        nodes = ledger.derive(
-            "hardware.nodes", -(-needed_world_size // per_node), "⌈tensor × pipeline × context × data / gpus_per_node⌉"
-        )
-    else:
-        nodes = ledger.take("hardware.nodes", written.nodes, 1, "one node")
-    memory = written.gpu_memory
-    if memory is None:
-        memory = ledger.look_up("hardware.gpu_memory_bytes", accelerator.memory_bytes, row)
-        usable = ledger.look_up("hardware.usable_memory_bytes", accelerator.usable_memory_bytes, row)
-    else:
-        ledger.given("hardware.gpu_memory_bytes", "hardware.gpu_memory")
-        usable = ledger.derive(
-            "hardware.usable_memory_bytes",
-            _usable_memory(memory, accelerator),
-            "gpu_memory × the usable share of " + row,
-        )
-    price = written.price_per_gpu_hour
-    if price is None:
-        price = ledger.look_up(
-            "hardware.price_per_gpu_hour",
-            accelerator.price_per_gpu_hour,
-            f"{row}, {accelerator.price_as_of or 'no price known'}",
-        )
-    else:
-        ledger.given("hardware.price_per_gpu_hour", "hardware.price_per_gpu_hour")
+    per_node = ledger.take_or_look_up("hardware.gpus_per_node", written.gpus_per_node, accelerator.gpus_per_node, row)
+    nodes = _resolve_nodes(written.nodes, per_node, needed_world_size, ledger)
+    memory, usable = _resolve_memory(written.gpu_memory, accelerator, ledger)
+    priced = f"{row}, {accelerator.price_as_of or 'no price known'}"
+    host_memory = ledger.take(
+        "hardware.host_memory_bytes", written.host_memory, None, "not stated", "hardware.host_memory"
+    )
     return HardwarePlan(
         gpu=row,
         accelerator=accelerator,
@@ -141,8 +136,8 @@ def resolve_hardware(
         gpu_memory_bytes=memory,
         usable_memory_bytes=usable,
         network=_resolve_network(written.network, nodes, ledger),
-        host_memory_bytes=ledger.take(
-            "hardware.host_memory_bytes", written.host_memory, None, "not stated", "hardware.host_memory"
+        host_memory_bytes=host_memory,
+        price_per_gpu_hour=ledger.take_or_look_up(
+            "hardware.price_per_gpu_hour", written.price_per_gpu_hour, price, priced
         ),
-        price_per_gpu_hour=price,
     )

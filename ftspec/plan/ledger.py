@@ -57,6 +57,15 @@ class Ledger:
             path = path.rpartition(".")[0]
         return START
 
+    def take_or_look_up(
+        self, path: str, written: Value | None, value: Value, row: str, spec_path: str | None = None
+    ) -> Value:
+        """The written value, else that of a catalog row."""
+        if written is None:
+            return self.look_up(path, value, row)
+        self.given(path, spec_path or path)
+        return written
+
     def wrote_into(self, path: str) -> bool:
         """Whether something was written there or inside: if it came to nothing, its own finding says why."""
         return path in self.places and ("." in path or any(each.startswith(f"{path}.") for each in self.places))

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ftspec.checked import Checked
 from ftspec.core.finding import Finding
 from ftspec.core.source import Span
-from ftspec.pipeline import Checked
 
 SCHEMA = "ftspec.check/1"
 

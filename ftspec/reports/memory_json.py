@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ftspec.checked import Checked, Job
 from ftspec.memory.estimate_model import StageMemory
-from ftspec.pipeline import Checked, Job
 
 SCHEMA = "ftspec.memory/1"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
+from ftspec.checked import Checked, Job
 from ftspec.memory.estimate_model import TERMS, MemoryEstimate
-from ftspec.pipeline import Checked, Job
 
 _GIB = 2**30
 _STYLES = {"fits": "green", "borderline": "yellow", "does_not_fit": "red"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ftspec.pipeline import Checked, check_file, compile_checked
+from ftspec.checked import Checked
+from ftspec.pipeline import check_file, compile_checked
 from tests.oracles.megatron_oracle import Answer, Question, ask_megatron
 
 EXAMPLES = sorted(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftspec.pipeline import Checked, check_text
+from ftspec.checked import Checked
+from ftspec.pipeline import check_text
 from ftspec.plan.coordinates import node_of, rank_coordinates
 from ftspec.plan.fields import plan_paths, value_at
 from ftspec.plan.model import Plan

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ftspec.core.finding import Finding
-from ftspec.pipeline import Checked, check_file
+from ftspec.checked import Checked
+from ftspec.pipeline import check_file
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "deepseek-r1-70b-as-published.ft"
 
