@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ftspec.core.finding import Finding
 from ftspec.checked import Checked
+from ftspec.core.finding import Finding
 from ftspec.pipeline import check_file
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "deepseek-r1-70b-as-published.ft"
