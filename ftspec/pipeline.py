@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from ftspec.backends.base import Artefact
 from ftspec.backends.registry import check_target, compile_target, retargeted, stacks_of
 from ftspec.checked import Checked, Job, checked
-from ftspec.core.finding import has_errors
+from ftspec.core.finding import Finding, has_errors
 from ftspec.memory.estimate import estimate_memory
+from ftspec.plan.model import Plan
 from ftspec.plan.resolve import resolve
 from ftspec.rules.families import plan_findings
 from ftspec.rules.memory import memory_findings
+from ftspec.rules.trials import Bench
+from ftspec.spec.document import TargetBlock
 from ftspec.spec.lower import lower
 from ftspec.spec.without_effect import without_effect
 from ftspec.syntax.parser import parse_partial
@@ -40,18 +43,24 @@ def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[
         return checked(path, text, settings, findings)
     findings += without_effect(document)
     document = retargeted(document, to)
+    targets = document.targets
     whole = not has_errors(findings)  # a default in the place of a refused value says nothing about memory
     jobs: list[Job] = []
-    for stack in stacks_of(document):
+    stacks, bench = stacks_of(document), None
+    for stack in stacks:
         plan, more = resolve(document, stack)
         findings += more
         if plan is not None:
             job = Job(plan, estimate_memory(plan))
-            findings += plan_findings(plan) + (memory_findings(plan, job.memory) if whole else [])
+            bench = bench or Bench(plan, stacks, lambda plans: _check_targets(targets, plans))
+            findings += plan_findings(plan, bench) + (memory_findings(plan, job.memory, bench) if whole else [])
             jobs.append(job)
-    for block in document.targets:
-        findings += check_target(block, [job.plan for job in jobs])
+    findings += _check_targets(targets, [job.plan for job in jobs])
     return checked(path, text, settings, findings, document, tuple(jobs))
+
+
+def _check_targets(targets: Sequence[TargetBlock], plans: Sequence[Plan]) -> list[Finding]:
+    return [finding for block in targets for finding in check_target(block, plans)]
 
 
 def compile_checked(result: Checked) -> list[Artefact]:

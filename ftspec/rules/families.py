@@ -27,6 +27,7 @@ from ftspec.rules import (
 )
 from ftspec.rules.alternatives import alternative_findings
 from ftspec.rules.registry import plan_findings as registered_findings
+from ftspec.rules.trials import Bench
 
 FAMILIES = (
     layout,
@@ -51,7 +52,10 @@ FAMILIES = (
 """The modules, in the order of their codes."""
 
 
-def plan_findings(plan: Plan) -> list[Finding]:
-    """What all rules find in a plan, and which layouts would work where they refuse its own."""
+def plan_findings(plan: Plan, bench: Bench | None = None) -> list[Finding]:
+    """What all rules find in a plan, and which layouts would work where they refuse its own.
+
+    `bench` tries layouts; it is the job's, where the job has several stacks or targets.
+    """
     findings = registered_findings(plan)
-    return findings + alternative_findings(plan, findings)
+    return findings + alternative_findings(plan, findings, bench or Bench(plan))

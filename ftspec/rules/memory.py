@@ -9,6 +9,7 @@ from ftspec.memory.optimizers import moments
 from ftspec.plan.model import DTYPE_BYTES, Plan
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
+from ftspec.rules.trials import Bench
 from ftspec.rules.ways_out import ways_out
 from ftspec.rules.wording import blamed, gibibytes, gigabytes
 
@@ -44,24 +45,21 @@ FIT_CODES = frozenset({"FT401", "FT403"})
 """The errors that say that a legal job does not fit; alone, they make exit code 3."""
 
 
-def memory_findings(plan: Plan, estimate: MemoryEstimate) -> list[Finding]:
-    """What the estimate says about fitting: at most one finding."""
+def memory_findings(plan: Plan, estimate: MemoryEstimate, bench: Bench | None = None) -> list[Finding]:
+    """What the estimate says about fitting: at most one finding. What its help names was tried on `bench`."""
     if estimate.verdict == "fits":
         return []
     stage, low, high = estimate.fullest, *estimate.interval_bytes
     where = f"pipeline stage {stage.pipeline_stage}" if plan.parallelism.pipeline > 1 else "each GPU"
     needs = f"{where} needs {gibibytes(stage.peak_bytes)} at its peak ({terms_in_a_line(stage)})"
+    help = ways_out(bench or Bench(plan))
     usable = f"{plan.hardware.gpu} has {gibibytes(estimate.capacity_bytes)} usable"
     if estimate.verdict == "borderline":
         message = f"{needs}, {gibibytes(low)} to {gibibytes(high)} with its uncertainty; {usable}"
-        return [BORDERLINE.finding(message, blamed(plan, *_PLACES), _help(plan))]
+        return [BORDERLINE.finding(message, blamed(plan, *_PLACES), help)]
     over = stage.peak_bytes - estimate.capacity_bytes
     message = f"{needs}; {usable}, {gibibytes(over)} too little{_states_alone(plan)}"
-    return [DOES_NOT_FIT.finding(message, blamed(plan, *_PLACES), _help(plan))]
-
-
-def _help(plan: Plan) -> str:
-    return "what saves memory: " + "; ".join(ways_out(plan))
+    return [DOES_NOT_FIT.finding(message, blamed(plan, *_PLACES), help)]
 
 
 def terms_in_a_line(stage: StageMemory) -> str:

@@ -12,6 +12,7 @@ from ftspec.rules.alternatives import working_layouts
 from ftspec.rules.example import job
 from ftspec.rules.families import FAMILIES
 from ftspec.rules.registry import plan_findings
+from ftspec.rules.trials import Bench
 from tests.rules.checking import applied, plan_of
 
 LARGEST = 2**31 - 1
@@ -114,13 +115,15 @@ def test_layouts_that_are_offered_are_legal_and_fit() -> None:
         training="stack = deepspeed  global_batch_size = 32  activation_checkpointing = full",
         parallelism="pipeline = 4  zero_stage = 3",
     )
-    offered = list(working_layouts(plan))
+    bench = Bench(plan)
+    offered = list(working_layouts(bench, nodes=1))
     assert len(offered) > 3
-    for candidate, peak in offered:
+    for trial in offered:
+        (candidate,) = bench.plans(trial.changes)
         layout = candidate.parallelism
         assert layout.tensor * layout.pipeline * layout.context * layout.data == plan.hardware.world_size
         assert not [each for each in plan_findings(candidate) if each.severity is Severity.ERROR]
-        assert peak < plan.hardware.usable_memory_bytes
+        assert trial.peak_bytes < plan.hardware.usable_memory_bytes
 
 
 def test_every_family_has_rules() -> None:

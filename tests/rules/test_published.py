@@ -37,7 +37,7 @@ def test_it_fails() -> None:
         ("FT224", "warning", ["pipeline = 16 over 80 layers is 5 layers a stage", "embedding and head", "25% more"]),
         ("FT330", "warning", ["diverges without dynamic loss scaling", "H100-SXM5-80GB has bf16"]),
         ("FT235", "warning", ["32 micro-batches", "idles 32% of the time", "15/(32+15)"]),
-        ("FT290", "note", ["legal and fit", "of the 128 GPUs: tensor = 8", "of 64 GPUs: tensor = "]),
+        ("FT290", "note", ["legal and fit", "of the 128 GPUs: tensor = 8", "of 64 GPUs: nodes = 8  tensor = "]),
     ],
 )
 def test_each_mistake_is_named_with_its_numbers(code: str, severity: str, said: list[str]) -> None:
