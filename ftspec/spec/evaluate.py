@@ -34,6 +34,7 @@ from ftspec.syntax.tree import (
     Conditional,
     Expression,
     ListExpression,
+    Missing,
     NumberLiteral,
     Reference,
     StringLiteral,
@@ -163,6 +164,10 @@ def _literal(run: Evaluation, literal: StringLiteral | BooleanLiteral, path: str
     return literal.value
 
 
+def _missing(run: Evaluation, expression: Missing, path: str | None) -> Any:
+    return FAILED
+
+
 def _reference(run: Evaluation, reference: Reference, path: str | None) -> Any:
     if len(reference.parts) > 1:
         return follow(run, reference)
@@ -259,4 +264,5 @@ _EVALUATORS: dict[type[Any], Callable[[Evaluation, Any, str | None], Any]] = {
     Binary: _binary,
     Conditional: _conditional,
     Call: _call,
+    Missing: _missing,
 }

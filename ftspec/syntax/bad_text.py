@@ -35,6 +35,7 @@ _MARKS = {
     "!": ("NOT", "not "),
     ";": ("", ""),
 }
+_WORDS_WITH_DIGITS = ("1f1b",)
 _HELP = {
     "$": "an amount in dollars is written `100USD`; an environment variable cannot be read",
     "?": "a choice is written `if … then … else …`",
@@ -165,6 +166,8 @@ def _number(rest: str, line: int, column: int) -> BadText:
     word = match[0] if match else rest[0]
     plain = re.sub(r"(?<=[0-9])_(?=[0-9])", "", word)
     span = Span(line, column, line, column + len(word))
+    if word.lower() in _WORDS_WITH_DIGITS:
+        return _foreign(MALFORMED_NUMBER, word, "NAME", word.lower(), span)
     if plain != word and re.fullmatch(r"[0-9]+(\.[0-9]+)?(e[0-9]+)?[A-Za-z]*", plain):
         help = f"write `{shortened(plain)}`"
         fix = Fix(help, (Edit(span, plain),))
@@ -173,7 +176,7 @@ def _number(rest: str, line: int, column: int) -> BadText:
     form = "digits with the unit glued to them, as in 16, 0.5, 1e-5 or 80GiB"
     help = f"write `{shortened(word)}0`" if re.fullmatch(r"[0-9]+\.", word) else f"write {form}"
     finding = MALFORMED_NUMBER.finding(f"`{shortened(word)}` is not a number", span, help)
-    return BadText(len(word), "NUMBER", "0", finding, guess=True)
+    return BadText(len(word), "NUMBER", word, finding, guess=True)
 
 
 def _word(rest: str, line: int, column: int) -> BadText:

@@ -32,6 +32,22 @@ def _number(token: Token) -> tree.NumberLiteral:
     return tree.NumberLiteral(text[:length], text[length:], token.span)
 
 
+def _number_value(parts: Parts) -> tree.NumberLiteral | tree.Missing:
+    token = parts[0]
+    return tree.Missing(token.span) if token.guess else _number(token)
+
+
+def _string_value(parts: Parts) -> tree.StringLiteral | tree.Missing:
+    token = parts[0]
+    return tree.Missing(token.span) if token.guess else _string(token)
+
+
+def _reference(parts: Parts) -> tree.Reference | tree.Missing:
+    if parts[0].guess or parts[-1].guess:
+        return tree.Missing(_span(parts))
+    return tree.Reference(tuple([part.text for part in parts[::2]]), _span(parts))
+
+
 def _start(parts: Parts) -> tree.SpecTree:
     if parts and type(parts[0]) is tree.NumberLiteral:
         return tree.SpecTree(parts[0], tuple(parts[1:]))
@@ -70,11 +86,11 @@ BUILDERS: dict[str, Callable[[Parts], Any]] = {
     "product": _binary,
     "negation": _unary,
     "minus": _unary,
-    "number": lambda parts: _number(parts[0]),
-    "string": lambda parts: _string(parts[0]),
+    "number": _number_value,
+    "string": _string_value,
     "true": lambda parts: tree.BooleanLiteral(True, parts[0].span),
     "false": lambda parts: tree.BooleanLiteral(False, parts[0].span),
-    "reference": lambda parts: tree.Reference(tuple([part.text for part in parts[::2]]), _span(parts)),
+    "reference": _reference,
     "list": lambda parts: tree.ListExpression(tuple(parts[1:-1:2]), _span(parts)),
     "call": lambda parts: tree.Call(_name(parts[0]), tuple(parts[2:-1:2]), _span(parts)),
     "tagged": lambda parts: tree.Tagged(_name(parts[0]), tuple(parts[2:-1]), _span(parts)),

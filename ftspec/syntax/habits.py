@@ -126,6 +126,11 @@ def _point(window: list[Token], place: _Place) -> Mended | None:
     point, number = window[:2]
     if number.kind != "NUMBER" or not _glued(point, number) or place.before.kind == "NAME":
         return None
+    if "." in number.text:
+        span = point.span.to(number.span)
+        message = f"`.{shortened(number.text)}` is not a number"
+        finding = MALFORMED_NUMBER.finding(message, span, "write digits with one point, as in 0.95")
+        return Mended(2, (Token("NUMBER", number.text, span, guess=True),), finding, guess=True)
     return _joined(MALFORMED_NUMBER, "a number begins with a digit", f"0.{number.text}", window, 2)
 
 
@@ -143,18 +148,18 @@ def _comma(window: list[Token], place: _Place) -> Mended | None:
 
 
 def _equal(window: list[Token], place: _Place) -> Mended | None:
-    """`nodes =` and then the next statement, or the end."""
+    """`nodes =` and then the next statement, or the end. `nodes = gpus = 8` can only be that."""
     equal, after, then = window[:3]
     if place.before.kind not in ("NAME", "STRING"):
         return None
-    next_statement = after.kind == "NAME" and then.kind == "EQUAL" and after.span.line > equal.span.line
+    next_statement = after.kind == "NAME" and then.kind == "EQUAL"
     if not next_statement and after.kind not in _AFTER_VALUE:
         return None
     span = place.before.span.to(equal.span)
     finding = NO_VALUE.finding(
         f"`{shortened(place.before.text)}` has no value", span, "write the value, or remove the key"
     )
-    return Mended(1, (equal, Token("NUMBER", "0", equal.span)), finding, guess=True)
+    return Mended(1, (equal, Token("NUMBER", "", equal.span, guess=True)), finding, guess=True)
 
 
 _HABITS: dict[str, Callable[[list[Token], _Place], Mended | None]] = {

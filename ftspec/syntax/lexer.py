@@ -63,6 +63,7 @@ def tokenize(text: str, table: ParseTable) -> Tokens:
             token = _word(token, keywords, findings)
         elif kind == "STRING":
             token = _string(token, findings)
+            guessed = guessed or token.guess
         tokens.append(token)
     tokens.append(_end(tokens))
     return Tokens(tokens, findings[:MAXIMUM_FINDINGS], guessed, stopped)
@@ -78,9 +79,9 @@ def _stand_in(bad: BadText, span: Span, tokens: list[Token]) -> None:
     """Add the token that stands for bad text; the rest of a word joins its beginning."""
     last = tokens[-1] if tokens else None
     if bad.kind == "NAME" and last and last.kind == "NAME" and last.span[2:4] == span[:2]:
-        tokens[-1] = Token("NAME", last.text + bad.text, last.span.to(span))
+        tokens[-1] = Token("NAME", last.text + bad.text, last.span.to(span), bad.guess)
     elif bad.kind:
-        tokens.append(Token(bad.kind, bad.text, span))
+        tokens.append(Token(bad.kind, bad.text, span, bad.guess))
 
 
 def _word(token: Token, keywords: dict[str, str], findings: list[Finding]) -> Token:
@@ -98,8 +99,8 @@ def _word(token: Token, keywords: dict[str, str], findings: list[Finding]) -> To
 
 
 def _string(token: Token, findings: list[Finding]) -> Token:
-    """A string with its value for text."""
+    """A string with its value for text; what one with an unknown escape means is not known."""
     value, finding = unescape(token.text[1:-1], token.span)
     if finding:
         findings.append(finding)
-    return Token(token.kind, value, token.span)
+    return Token(token.kind, value, token.span, finding is not None)

@@ -8,11 +8,15 @@ _LONGEST_QUOTE = 40
 
 
 class Token(NamedTuple):
-    """A terminal. `kind` is its name in the grammar; `text` is what was written, of a string its value."""
+    """A terminal. `kind` is its name in the grammar; `text` is what was written, of a string its value.
+
+    `guess`: it stands for text that nobody can understand; the value that it is part of is not known.
+    """
 
     kind: str
     text: str
     span: Span
+    guess: bool = False
 
 
 def shortened(text: str) -> str:

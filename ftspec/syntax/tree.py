@@ -99,8 +99,24 @@ class Call(NamedTuple):
     span: Span
 
 
+class Missing(NamedTuple):
+    """A value that is not there or that nobody can understand. A finding says so; only incomplete trees have it."""
+
+    span: Span
+
+
 Expression = Union[  # noqa: UP007 (recursive through forward references)
-    NumberLiteral, StringLiteral, BooleanLiteral, Reference, ListExpression, Tagged, Unary, Binary, Conditional, Call
+    NumberLiteral,
+    StringLiteral,
+    BooleanLiteral,
+    Reference,
+    ListExpression,
+    Tagged,
+    Unary,
+    Binary,
+    Conditional,
+    Call,
+    Missing,
 ]
 
 

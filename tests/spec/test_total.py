@@ -1,5 +1,6 @@
 """Totality: whatever parses has a document or findings, never an exception, and never takes long."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -7,7 +8,7 @@ from ftspec.core.finding import Finding
 from ftspec.spec.document import Document
 from ftspec.spec.fields import spec_paths
 from ftspec.spec.lower import lower
-from ftspec.syntax.parser import parse
+from ftspec.syntax.parser import parse, parse_partial
 
 _KEYS = st.sampled_from(
     sorted({part for path in spec_paths() for part in path.split(".")} | {"x", "kind", "raw", "lr"})
@@ -77,3 +78,25 @@ def test_lowering_never_raises_and_points_into_the_text(text: str, given_setting
 @given(TEXTS)
 def test_lowering_is_deterministic(text: str) -> None:
     assert _lowered(text, []) == _lowered(text, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "let a = .0.95",
+        "training { optimizer = adamw { beta2 = .0.95 } }",
+        "hardware { gpu =\n nodes = 1 }",
+        "hardware { nodes = gpus_per_node = 8 }",
+        "hardware { nodes = 0x40 }",
+        "training { seed = 2 * 0x40 }",
+        'name = "a\\qb"',
+        'name = "a/b',
+        "hardware { gpu = größe }",
+    ],
+)
+def test_a_value_that_is_not_understood_has_one_finding(text: str) -> None:
+    tree, findings = parse_partial(f"ft 1\n{text}")
+    assert tree is not None
+    assert not tree.complete
+    assert len(findings) == 1
+    assert lower(tree, "job.ft")[1] == []

@@ -23,6 +23,8 @@ def shape(node: object) -> str:
             return digits + (f"_{unit}" if unit else "")
         case tree.StringLiteral(value):
             return repr(value)
+        case tree.Missing():
+            return "?"
         case tree.BooleanLiteral(value):
             return "#true" if value else "#false"
         case tree.ListExpression(items):
