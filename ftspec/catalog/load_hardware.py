@@ -59,6 +59,19 @@ def _usable_memory(row: Mapping[str, Any]) -> tuple[int, str]:
 
 
 @cache
+def _vendors() -> Mapping[str, str]:
+    """What else an accelerator goes by: its vendor's name."""
+    return {identifier: row["vendor"] for identifier, row in _rows("accelerators").items()}
+
+
+@cache
+def _rates() -> Mapping[str, str]:
+    """What else a network goes by: its rate, `400 gbps` or `400gbps`."""
+    rates = {identifier: row["gbit_per_port"] for identifier, row in _rows("networks").items()}
+    return {identifier: f"{rate} gbps {rate}gbps" for identifier, rate in rates.items()}
+
+
+@cache
 def find_accelerator(name: str) -> Accelerator | NoMatch:
     """The accelerator that an id, a short name or the name that torch reports means.
 
@@ -67,7 +80,7 @@ def find_accelerator(name: str) -> Accelerator | NoMatch:
     """
     rows = _rows("accelerators")
     identifier = next((each for each, row in rows.items() if name in row["device_names"]), None)
-    found = identifier or find_part_id(name, tuple(rows), preferred="SXM")
+    found = identifier or find_part_id(name, tuple(rows), preferred="SXM", described=_vendors())
     if isinstance(found, NoMatch):
         return found
     row = rows[found]
@@ -101,7 +114,7 @@ def find_accelerator(name: str) -> Accelerator | NoMatch:
 def find_network(name: str) -> Network | NoMatch:
     """The network that an id or a short name (`ndr`) means."""
     rows = _rows("networks")
-    found = find_part_id(name, tuple(rows))
+    found = find_part_id(name, tuple(rows), described=_rates())
     if isinstance(found, NoMatch):
         return found
     row = rows[found]
@@ -142,12 +155,12 @@ def find_node(name: str) -> Node | NoMatch:
 
 def accelerator_suggestions(name: str) -> tuple[str, ...]:
     """The accelerator ids most like a name, best first."""
-    return nearest(name, accelerator_ids())
+    return nearest(name, accelerator_ids(), _vendors())
 
 
 def network_suggestions(name: str) -> tuple[str, ...]:
     """The network ids most like a name, best first."""
-    return nearest(name, network_ids())
+    return nearest(name, network_ids(), _rates())
 
 
 def node_suggestions(name: str) -> tuple[str, ...]:

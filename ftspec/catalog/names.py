@@ -4,12 +4,14 @@ The rules are computed from the ids alone, so that a new row needs no list of al
 order; the first that fits any row decides, and if it fits several the name is ambiguous.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 _ENDINGS = ("-hf", "-v0.1")
 _BOUNDARY = "-_."
 _LISTED = 6
+_ALIKE, _ALIKE_WORDS = 0.6, 0.7
+NOTHING_MORE: Mapping[str, str] = {}
 
 
 class NoMatch(NamedTuple):
@@ -74,7 +76,7 @@ def find_model_id(name: str, identifiers: Sequence[str]) -> str | NoMatch:
 
 
 def _parts(name: str) -> list[str]:
-    return name.lower().replace("_", "-").replace(" ", "-").split("-")
+    return [part for part in name.lower().replace("_", "-").replace(" ", "-").split("-") if part]
 
 
 def _same(token: str, part: str) -> bool:
@@ -87,11 +89,13 @@ def _same_without_digits(token: str, part: str) -> bool:
 
 def _in_order(name: str, identifier: str, same: Callable[[str, str], bool]) -> bool:
     """Whether the parts of `name` are parts of `identifier`, in order (`a100-80gb` of `A100-SXM4-80GB`)."""
-    parts = iter(_parts(identifier))
-    return all(any(same(token, part) for part in parts) for token in _parts(name))
+    parts, tokens = iter(_parts(identifier)), _parts(name)
+    return bool(tokens) and all(any(same(token, part) for part in parts) for token in tokens)
 
 
-def find_part_id(name: str, identifiers: Sequence[str], preferred: str = "") -> str | NoMatch:
+def find_part_id(
+    name: str, identifiers: Sequence[str], preferred: str = "", described: Mapping[str, str] = NOTHING_MORE
+) -> str | NoMatch:
     """The hardware id that a name means.
 
     In order: the id itself; an id that has all parts of the name in their order; the same where a part that is
@@ -109,20 +113,50 @@ def find_part_id(name: str, identifiers: Sequence[str], preferred: str = "") -> 
             return (favoured or fitting)[0]
         if fitting:
             return NoMatch(tuple(fitting), ())
-    return NoMatch((), nearest(name, identifiers))
+    return NoMatch((), nearest(name, identifiers, described))
 
 
-def nearest(name: str, identifiers: Iterable[str], count: int = 3) -> tuple[str, ...]:
-    """The ids most like a name, best first: those that begin as it does before those that only look alike."""
-    from difflib import SequenceMatcher
+def nearest(
+    name: str, identifiers: Iterable[str], described: Mapping[str, str] = NOTHING_MORE, count: int = 3
+) -> tuple[str, ...]:
+    """The ids most like a name, best first.
 
-    wanted = name.lower().rpartition("/")[2]
+    In order: those that have all words of the name, in whatever order (`h100 80gb sxm5`); those that begin as it
+    does, or it as they; those with like words, or that look alike as a whole. `described` has further words
+    that a row goes by, such as its vendor or its rate.
+    """
+    wanted, words = _squashed(name.rpartition("/")[2]), _parts(name.rpartition("/")[2])
 
     def likeness(identifier: str) -> float:
-        own = identifier.lower().rpartition("/")[2]
-        if own and (wanted.startswith(own) or own.startswith(wanted)):
+        own = identifier.rpartition("/")[2]
+        whole = _ratio(wanted, _squashed(own))
+        known = _parts(f"{own} {described.get(identifier, '')}")
+        alike = sum(max(_alike(word, each) for each in known) for word in words) / len(words)
+        if alike == 1:
+            return 2 + whole
+        if _squashed(own).startswith(wanted) or wanted.startswith(_squashed(own)):
             return 1 + min(len(own), len(wanted)) / max(len(own), len(wanted))
-        return SequenceMatcher(None, wanted, own).ratio()
+        return (alike + whole) / 2 if max(alike, whole) >= _ALIKE else 0.0
 
+    if not wanted:
+        return ()
     scored = sorted((-likeness(identifier), identifier) for identifier in identifiers)
-    return tuple(identifier for score, identifier in scored[:count] if score <= -0.6)
+    return tuple(identifier for score, identifier in scored[:count] if score < 0)
+
+
+def _squashed(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def _ratio(first: str, second: str) -> float:
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(None, first, second).ratio()
+
+
+def _alike(word: str, other: str) -> float:
+    """1 for the same word, 0 for words that have little in common. A number is the same or another."""
+    if word == other or word.isdigit() or abs(len(word) - len(other)) > 1:
+        return float(word == other)
+    ratio = _ratio(word, other)
+    return ratio if ratio > _ALIKE_WORDS else 0.0

@@ -172,3 +172,34 @@ def test_a_row_is_read_once() -> None:
     row = find_model("llama-3.1-8b")
     assert isinstance(row, ModelRow)
     assert find_model("llama-3.1-8b") is row
+
+
+@pytest.mark.parametrize("name", ["DeepSeek-R1 70B", "deepseek-r1-70b", "deepseek-r1-distill-70b"])
+def test_all_words_of_a_name_count_wherever_they_stand(name: str) -> None:
+    assert model_suggestions(name)[0] == "deepseek-ai/DeepSeek-R1-Distill-Llama-70B"
+
+
+@pytest.mark.parametrize("name", ["H1000", "H-100", "NVIDIA H100", "H100 80GB SXM5", "h100_sxm_80"])
+def test_an_accelerator_is_suggested_however_it_is_spelt(name: str) -> None:
+    found = find_accelerator(name)
+    assert isinstance(found, NoMatch)
+    assert "H100-SXM5-80GB" in found.suggestions
+
+
+@pytest.mark.parametrize("name", ["InfiniBand HDR 400 Gbps", "NDR 400Gbps", "infiniband-ndr-400"])
+def test_a_network_is_suggested_by_its_rate_too(name: str) -> None:
+    found = find_network(name)
+    assert isinstance(found, NoMatch)
+    assert "InfiniBand-NDR" in found.suggestions
+
+
+def test_a_wrong_generation_with_a_rate_suggests_both_that_could_be_meant() -> None:
+    found = find_network("InfiniBand HDR 400 Gbps")
+    assert isinstance(found, NoMatch)
+    assert {"InfiniBand-HDR", "InfiniBand-NDR"} <= set(found.suggestions)
+
+
+@pytest.mark.parametrize("name", ["", "-", " ", "__", "/"])
+def test_a_name_without_a_word_means_nothing(name: str) -> None:
+    for find in (find_accelerator, find_network, find_node, find_model):
+        assert find(name) == NoMatch((), ())
