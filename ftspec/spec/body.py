@@ -68,12 +68,18 @@ class Collector:
             if type(statement) is Assignment:
                 self.assign(body, statement.key, statement.value, statement.value.span)
             elif type(statement) is Block:
-                self._block(body, statement)
+                self._block(body, statement.name, statement.body, statement.span)
             elif type(statement) is Let:
                 self._let(statement)
 
     def assign(self, body: Body, key: Name, value: Expression, span: Span) -> None:
-        """`key = value`; a value with a body is collected too, so that its keys have places."""
+        """`key = value`; a value with a body is collected too, so that its keys have places.
+
+        `key = { … }` says the same as `key { … }`.
+        """
+        if type(value) is Tagged and value.tag is None:
+            self._block(body, key, value.body, span)
+            return
         node = self._node(body, key, value, span)
         if node is not None and type(value) is Tagged:
             node.expression = self.tagged(value, body.child_path(key.text), body.places)
@@ -90,16 +96,15 @@ class Collector:
         if path is not None:
             body.places[path] = Place(self.path, key.span, key.span)
 
-    def _block(self, body: Body, block: Block) -> None:
-        older = body.nodes.get(block.name.text)
+    def _block(self, body: Body, key: Name, statements: Iterable[Statement], span: Span) -> None:
+        older = body.nodes.get(key.text)
         if older is not None and older.layer < self.layer and type(older.expression) is Body:
             older.layer = self.layer
-            self.collect(block.body, older.expression)
+            self.collect(statements, older.expression)
             return
-        path = body.child_path(block.name.text)
-        inner = Body(path, body.places)
-        if self._node(body, block.name, inner, block.span) is not None:
-            self.collect(block.body, inner)
+        inner = Body(body.child_path(key.text), body.places)
+        if self._node(body, key, inner, span) is not None:
+            self.collect(statements, inner)
 
     def _node(self, body: Body, key: Name, value: "Expression | Body", span: Span) -> Node | None:
         """The new node of a key, or None if this layer has it already."""
