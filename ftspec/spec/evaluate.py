@@ -9,7 +9,6 @@ from ftspec.core.finding import Finding, Related
 from ftspec.core.rule import Rule
 from ftspec.core.source import Span
 from ftspec.core.suggest import nearest
-from ftspec.core.units import UNITS
 from ftspec.spec.arithmetic import FUNCTIONS, OperandError, call, combine, negate
 from ftspec.spec.body import Body, Collector, Node
 from ftspec.spec.evaluation_codes import (
@@ -26,7 +25,7 @@ from ftspec.spec.evaluation_codes import (
 from ftspec.spec.kinds import AUTO
 from ftspec.spec.numbers import literal_value
 from ftspec.spec.reference import follow
-from ftspec.spec.values import FAILED, Word, plain, shown
+from ftspec.spec.values import FAILED, Word, plain, shortened, shown
 from ftspec.syntax.tree import (
     Binary,
     BooleanLiteral,
@@ -143,13 +142,10 @@ def _number(run: Evaluation, literal: NumberLiteral, path: str | None) -> Any:
     try:
         value = literal_value(literal.digits, literal.unit)
     except KeyError:
-        meant = nearest(literal.unit, UNITS)
-        help = (
-            f"did you mean `{literal.digits}{meant}`?"
-            if meant
-            else "units are written like `80GB`, `80GiB`, `400Gbps`, `50GB/s`, `72h`, `4Ki`"
-        )
-        return run.report(UNKNOWN_UNIT, f"`{literal.unit}` is not a unit", literal.span, help)
+        from ftspec.spec.unit_spelling import unit_help
+
+        message = f"`{shortened(literal.unit)}` is not a unit"
+        return run.report(UNKNOWN_UNIT, message, literal.span, unit_help(literal, path))
     if value is None:
         return run.report(
             OUT_OF_BOUNDS,
@@ -228,6 +224,12 @@ def _binary(run: Evaluation, expression: Binary, path: str | None) -> Any:
         if left is FAILED or left == (operator == "or"):
             return left
         return _truth(run, right_side, f"`{operator}`")
+    if operator == "/" and type(right_side) is Reference and right_side.text not in run.lets:
+        from ftspec.spec.unit_spelling import rate_written_apart
+
+        rate = rate_written_apart(left_side, right_side)
+        if rate is not None:
+            return _number(run, rate, path)
     numeric = operator not in ("==", "!=")
     left = _operand(run, left_side, numeric)
     right = _operand(run, right_side, numeric)

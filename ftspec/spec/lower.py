@@ -3,24 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ftspec.core.finding import Edit, Finding, Fix, Related
+from ftspec.core.finding import Finding, Related
 from ftspec.core.source import Place
 from ftspec.spec.body import Body, Collector, Node
 from ftspec.spec.document import Document, TargetBlock
 from ftspec.spec.evaluate import Evaluation
 from ftspec.spec.evaluation_codes import DUPLICATE
 from ftspec.spec.kinds import AUTO
+from ftspec.spec.lengths import decimal_lengths
 from ftspec.spec.model import Spec
 from ftspec.spec.settings import apply_settings
 from ftspec.spec.typed import build
-from ftspec.spec.typed_codes import BLOCK_OR_VALUE, DECIMAL_LENGTH
+from ftspec.spec.typed_codes import BLOCK_OR_VALUE
 from ftspec.spec.values import Word
-from ftspec.syntax.tree import Assert, Import, Name, NumberLiteral, Reference, SpecTree, Statement, Target, Variant
+from ftspec.syntax.tree import Assert, Import, Name, SpecTree, Statement, Target, Variant
 
 _FILE_LAYER = 1
 _SETTINGS_LAYER = 1000
-_LENGTHS = ("training.sequence_length", "model.max_position_embeddings")
-_BINARY = {"k": "Ki", "M": "Mi"}
 
 
 def lower(tree: SpecTree, path: str, settings: Sequence[str] = ()) -> tuple[Document, list[Finding]]:
@@ -40,7 +39,7 @@ def lower(tree: SpecTree, path: str, settings: Sequence[str] = ()) -> tuple[Docu
         run.value(node)
     spec, wrong = build(Spec, run.values(root), places)
     targets = [_target(target, run, path) for target in top[Target]]
-    findings += [*run.findings, *wrong, *_decimal_lengths(root, lets)]
+    findings += [*run.findings, *wrong, *decimal_lengths(root, lets)]
     document = Document(path, spec, places, tuple(targets), tuple(top[Variant]), tuple(top[Assert]), tuple(top[Import]))
     return document, findings
 
@@ -89,34 +88,3 @@ def _raw(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _raw(each) for key, each in value.items()}
     return [_raw(each) for each in value] if isinstance(value, list) else value
-
-
-def _through_lets(expression: Any, lets: Mapping[str, Node]) -> Any:
-    """What an expression is, or the value of the `let` of the file that it is the name of."""
-    if isinstance(expression, Reference) and expression.text in lets:
-        return lets[expression.text].expression
-    return expression
-
-
-def _decimal_lengths(root: Body, lets: Mapping[str, Node]) -> list[Finding]:
-    """Lengths in tokens that are written with a decimal multiplier."""
-    findings: list[Finding] = []
-    for path in _LENGTHS:
-        block, key = path.split(".")
-        node = root.nodes.get(block)
-        inner = node.expression.nodes.get(key) if node is not None and isinstance(node.expression, Body) else None
-        literal = _through_lets(inner.expression, lets) if inner is not None else None
-        if isinstance(literal, NumberLiteral) and literal.unit in _BINARY:
-            right = literal.digits + _BINARY[literal.unit]
-            fix = Fix(f"write `{right}`", (Edit(literal.span, right),))
-            thousands = "1,000" if literal.unit == "k" else "1,000,000"
-            message = f"`{key}` is {literal.digits}{literal.unit}, which is decimal: {literal.digits} × {thousands}"
-            findings.append(
-                DECIMAL_LENGTH.finding(
-                    message,
-                    literal.span,
-                    f"write `{right}` for the power of two, or the plain number if it is meant",
-                    fix,
-                )
-            )
-    return findings
