@@ -51,6 +51,8 @@ def _resolve_network(written: str | CustomNetwork | None, nodes: int, ledger: Le
     if written.from_ is None:
         return _custom_network(written)
     row = _find_network(written.from_, f"{path}.from", ledger)
+    if row is not None and written.kind is not None:
+        row = replace(row, kind=written.kind)  # a rule compares it with the catalog's
     return row if row is None or written.bandwidth is None else _with_bandwidth(row, written.bandwidth)
 
 

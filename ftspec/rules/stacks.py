@@ -13,6 +13,8 @@ from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either
 
+STACKS = ("deepspeed", "megatron", "megatron_deepspeed", "fsdp2", "ddp")
+
 
 class Feature(NamedTuple):
     """Something that some stacks have.
@@ -75,3 +77,31 @@ def stack_has_what_is_used(rule: Rule, plan: Plan) -> Iterator[Finding]:
                 blamed(plan, feature.written_at, "training.stack"),
                 feature.instead,
             )
+
+
+@cache
+def _vendors_of(stack: str) -> tuple[str, ...]:
+    return tuple(json_beside(__file__, "stack_accelerators.json")["vendors"][stack])
+
+
+@plan_rule(
+    "FT261",
+    Severity.ERROR,
+    "the stack does not run on this accelerator",
+    "A stack runs where its kernels and its communication library do. DeepSpeed runs on CUDA, ROCm, CPUs, Gaudi and"
+    " Ascend; Megatron-LM on CUDA and ROCm; none of them on TPU or Trainium, whose programs are compiled by XLA.",
+    bad=job(hardware='gpu = "TPU-v5p"  nodes = 2  gpus_per_node = 4', training="stack = deepspeed"),
+    good=job(hardware='gpu = "Gaudi3"  nodes = 1  gpus_per_node = 8', training="stack = deepspeed  attention = sdpa"),
+)
+def stack_runs_on_the_accelerator(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """The accelerator's vendor against those that the stack runs on."""
+    stack, accelerator = plan.training.stack, plan.hardware.accelerator
+    if accelerator.vendor in _vendors_of(stack):
+        return
+    others = [each for each in STACKS if accelerator.vendor in _vendors_of(each)]
+    instead = f", or for {accelerator.id} a stack that has it: {either(others)}" if others else ""
+    yield rule.finding(
+        f"{stack} does not run on {accelerator.id}",
+        blamed(plan, "hardware.gpu", "training.stack"),
+        f'write a GPU that it runs on, gpu = "H100-SXM5-80GB" for instance{instead}',
+    )

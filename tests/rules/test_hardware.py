@@ -98,3 +98,63 @@ def test_checkpoints_that_never_end() -> None:
     assert "17.3 GB" in finding.message  # 14 bytes × 1,235,814,400
     assert "173 s" in finding.message
     assert "FT380" not in findings(storage="write_bandwidth = 10GB/s  checkpoint { every = 10min }")
+
+
+@pytest.mark.parametrize(
+    ("network", "code", "said"),
+    [
+        ("{ }", "FT322", "has no kind and no bandwidth"),
+        ("{ bandwidth = 400Gbps }", "FT322", "has no kind"),
+        ("{ kind = infiniband }", "FT322", "has no bandwidth"),
+        ('{ from = "InfiniBand-HDR"  kind = ethernet }', "FT323", "InfiniBand-HDR is infiniband, not ethernet"),
+        ("{ kind = nvlink  bandwidth = 900GB/s }", "FT324", "GB200 or GB300"),
+        ('"NVLink5-NVL72"', "FT324", "H100-SXM5-80GB"),
+    ],
+)
+def test_networks_that_are_not_described(network: str, code: str, said: str) -> None:
+    found = findings(hardware=f"{NODES}  network = {network}")
+    assert {each for each in found if found[each].severity != "note"} == {code}
+    assert said in found[code].message
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "{ kind = ethernet  bandwidth = 400Gbps }",
+        '{ from = "RoCEv2-100"  kind = ethernet }',
+        '{ from = "InfiniBand-NDR"  kind = infiniband }',
+    ],
+)
+def test_networks_that_are(network: str) -> None:
+    assert not {"FT320", "FT321", "FT322", "FT323"} & set(findings(hardware=f"{NODES}  network = {network}"))
+
+
+def test_a_refused_bandwidth_is_not_called_zero() -> None:
+    found = findings(hardware=f"{NODES}  network = {{ kind = infiniband  bandwidth = 400 }}")
+    assert {"FT321", "FT322"}.isdisjoint(found)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "stack", "refused"),
+    [
+        ("TPU-v4", "deepspeed", True),
+        ("TPU-v4", "fsdp2", True),
+        ("Trainium1", "megatron", True),
+        ("Gaudi3", "megatron", True),
+        ("Gaudi3", "deepspeed", False),
+        ("Ascend-910B", "deepspeed", False),
+        ("cpu", "megatron", True),
+        ("cpu", "deepspeed", False),
+        ("MI300X", "megatron", False),
+    ],
+)
+def test_stacks_run_on_some_accelerators(gpu: str, stack: str, refused: bool) -> None:
+    hardware = f'gpu = "{gpu}"  nodes = 1  gpus_per_node = 2'
+    assert ("FT261" in errors(hardware=hardware, training=f"stack = {stack}")) is refused
+
+
+def test_another_stack_is_named_where_one_runs() -> None:
+    assert "deepspeed, megatron_deepspeed, fsdp2 or ddp" in (
+        findings(hardware='gpu = "Gaudi2"', training="stack = megatron")["FT261"].help or ""
+    )
+    assert "stack" not in (findings(hardware='gpu = "TPU-v4"', training="stack = ddp")["FT261"].help or "")
