@@ -131,6 +131,14 @@ class Evaluation:
             guilty = expression if error.culprit is None else operands[error.culprit]
             return self.report(_ERROR_RULES[error.kind], str(error), guilty.span, _ERROR_HELP.get(error.kind))
 
+    def is_bare_text(self, expression: Expression, path: str | None) -> bool:
+        """Whether an expression is a name without its quotes, for a field that takes a string; then it is reported."""
+        from ftspec.spec.bare_text import bare_text, text_paths
+
+        finding = bare_text(expression, path) if path is not None and path in text_paths() else None
+        self.findings += [finding] if finding else []
+        return finding is not None
+
     def unknown_name(self, name: str, span: Span) -> Any:
         """Report a bare word that stands where only a `let` could."""
         meant = nearest(name, self.lets)
@@ -165,9 +173,11 @@ def _missing(run: Evaluation, expression: Missing, path: str | None) -> Any:
 
 
 def _reference(run: Evaluation, reference: Reference, path: str | None) -> Any:
-    if len(reference.parts) > 1:
-        return follow(run, reference)
     name = reference.parts[0]
+    if len(reference.parts) > 1:
+        if name not in run.root.nodes and run.is_bare_text(reference, path):
+            return FAILED
+        return follow(run, reference)
     if name == "auto":
         return AUTO
     if name in run.lets:
@@ -218,6 +228,8 @@ def _operand(run: Evaluation, expression: Expression, numeric: bool) -> Any:
 
 
 def _binary(run: Evaluation, expression: Binary, path: str | None) -> Any:
+    if run.is_bare_text(expression, path):
+        return FAILED
     operator, left_side, right_side = expression.operator, expression.left, expression.right
     if operator in ("and", "or"):
         left = _truth(run, left_side, f"`{operator}`")

@@ -96,8 +96,8 @@ FOREIGN_MARK = _error(
 )
 FOREIGN_QUOTES = _error(
     "FT021",
-    "a string in other quotes",
-    'Strings stand in straight double quotes: `"…"`.',
+    "a string in other quotes, or without",
+    'Strings stand in straight double quotes: `"…"`. Names with points and paths are strings.',
     "gpu = 'H100-SXM5-80GB'",
     'gpu = "H100-SXM5-80GB"',
 )

@@ -10,14 +10,15 @@ from ftspec.core.finding import Edit, Finding, Fix
 from ftspec.core.rule import Rule
 from ftspec.core.source import Span
 from ftspec.core.units import UNITS
-from ftspec.syntax.codes import FOREIGN_MARK, MALFORMED_NUMBER, NO_VALUE, UNIT_APART
+from ftspec.syntax.codes import FOREIGN_MARK, FOREIGN_QUOTES, MALFORMED_NUMBER, NO_VALUE, UNIT_APART
 from ftspec.syntax.table import END
 from ftspec.syntax.token import Token, shortened
 
 _STATEMENTS = ("LET", "TARGET", "VARIANT", "ASSERT", "IMPORT")
 _AFTER_VALUE = ("RBRACE", "COMMA", END, *_STATEMENTS)
 _NOTHING = Token("", "", Span(0, 0, 0, 0))
-_LOOK_AHEAD = 16
+_LOOK_AHEAD = 32
+_NEVER_IN_TEXT = ("", END, "EQUAL", "COMMA", "COMPARATOR", "STRING", "LBRACE", "RBRACE", "LSQB", "RSQB", "LPAR", "RPAR")
 
 
 class Mended(NamedTuple):
@@ -162,9 +163,27 @@ def _equal(window: list[Token], place: _Place) -> Mended | None:
     return Mended(1, (equal, Token("NUMBER", "", equal.span, guess=True)), finding, guess=True)
 
 
+def _bare_text(window: list[Token], place: _Place) -> Mended | None:
+    """`= ./config.json`, `= Qwen/Qwen2.5-7B`: what is glued together and cannot be an expression."""
+    equal, first, length = window[0], window[1], 2
+    while _glued(window[length - 1], window[length]) and window[length].kind not in _NEVER_IN_TEXT:
+        length += 1
+    run = window[1:length]
+    kinds = [token.kind for token in run]
+    path = first.text in (".", "/") and kinds[1:2] not in ([], ["NUMBER"])
+    version = any(kinds[index : index + 3] == ["NAME", "DOT", "NUMBER"] for index in range(length))
+    if not (path or version):
+        return None
+    text, span = "".join(token.text for token in run), first.span.to(run[-1].span)
+    help = f'write `"{shortened(text)}"`'
+    fix = Fix("put it in quotes", (Edit(span, f'"{text}"'),))
+    finding = FOREIGN_QUOTES.finding("names with points and paths stand in double quotes", span, help, fix)
+    return Mended(length, (equal, Token("STRING", text, span)), finding)
+
+
 _HABITS: dict[str, Callable[[list[Token], _Place], Mended | None]] = {
     "NUMBER": _number,
     "DOT": _point,
     "COMMA": _comma,
-    "EQUAL": _equal,
+    "EQUAL": lambda window, place: _equal(window, place) or _bare_text(window, place),
 }

@@ -55,6 +55,11 @@ def _strict(tokens: list[Token], table: ParseTable) -> SpecTree | None:
     return tree
 
 
+def _within(finding: Finding, other: Finding) -> bool:
+    """Whether what a finding's fix replaces is replaced by another's already."""
+    return bool(other.fix) and other.span[:2] <= finding.span[:2] and finding.span[2:4] <= other.span[2:4]
+
+
 def _tolerant(
     tokens: list[Token], table: ParseTable, findings: list[Finding], guessed: bool
 ) -> tuple[SpecTree | None, list[Finding]]:
@@ -63,7 +68,7 @@ def _tolerant(
     from ftspec.syntax.recovery import Recovery
 
     mended, habits, unsure = mend(tokens)
-    recovery = Recovery(table, mended, findings)
+    recovery = Recovery(table, mended, [each for each in findings if not any(_within(each, other) for other in habits)])
     recovery.findings += [finding for finding in habits if finding.span.line not in recovery.obscure]
     tree = recovery.run()
     found = sorted(recovery.findings, key=lambda finding: finding.span)[:MAXIMUM_FINDINGS]

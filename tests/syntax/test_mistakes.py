@@ -41,6 +41,9 @@ PLAIN = {
     "ft 1 a = «b»": ("FT021", 10, 13, 'a = "b"'),
     "ft 1 a = `b`": ("FT021", 10, 13, 'a = "b"'),
     "ft 1 a = '\"'": ("FT021", 10, 13, 'a = "\\""'),
+    "ft 1 a = ./b.json": ("FT021", 10, 18, 'a = "./b.json"'),
+    "ft 1 a = /b/c": ("FT021", 10, 14, 'a = "/b/c"'),
+    "ft 1 a = Qwen/Qwen2.5-0.5B b = 1": ("FT021", 10, 27, 'a = "Qwen/Qwen2.5-0.5B" b = 1'),
     "ft 1 a = True": ("FT022", 10, 14, "a = true"),
     "ft 1 a = FALSE": ("FT022", 10, 15, "a = false"),
     "ft 1 a = 80 GB": ("FT023", 10, 15, "a = 80GB"),
@@ -140,6 +143,13 @@ def test_what_is_meant_is_not_plain(text: str) -> None:
     finding = only(text)
     assert (finding.code, finding.span[:4], finding.message) == (code, span, message)
     assert finding.help
+
+
+def test_a_number_in_a_name_without_quotes_is_no_mistake_of_its_own() -> None:
+    finding = only("ft 1 a = mistralai/Mixtral-8x7B-v0.1")
+    assert (finding.code, finding.span[:4]) == ("FT021", (1, 10, 1, 37))
+    assert finding.fix
+    assert finding.fix.edits[0].text == '"mistralai/Mixtral-8x7B-v0.1"'
 
 
 EXPECTED = {
