@@ -1,10 +1,9 @@
 """A moment of a training step: what is allocated beyond the states, at a point where the total may be highest."""
 
-from ftspec.core.record import record
+from typing import NamedTuple
 
 
-@record
-class Moment:
+class Moment(NamedTuple):
     """Bytes at one moment. `gradients` is the part of the accumulated gradients that exists by then."""
 
     phase: str

@@ -1,16 +1,14 @@
 """Where a plan value came from."""
 
 import os
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ftspec.core.record import record
 from ftspec.core.source import Place
 
 OriginKind = Literal["given", "default", "derived", "catalog", "planner"]
 
 
-@record
-class Origin:
+class Origin(NamedTuple):
     """Why a plan value is what it is.
 
     `detail` is a phrase for people: the formula of a derived value, the row of a catalog value, the

@@ -6,7 +6,7 @@ gradients meet, a third tensor takes their sum; a parameter's gradient goes to t
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ftspec.core.record import record
 from ftspec.memory.step.form import ZERO, Form, Point
@@ -88,8 +88,7 @@ class Alive:
         )
 
 
-@record
-class Bytes:
+class Bytes(NamedTuple):
     """A moment's bytes for one micro-batch."""
 
     activations: int
