@@ -50,21 +50,23 @@ def not_a_block(site: Site, slot: Slot, value: dict[str, Any]) -> Any:
     return site.report(BLOCK_OR_VALUE, slot.path, f"`{name}` is a value, not a block", help, key=not tagged)
 
 
-def missing_kind(site: Site, slot: Slot) -> Any:
+def missing_kind(site: Site, slot: Slot, value: dict[str, Any]) -> Any:
     """`method = { rank = 16 }`."""
+    from ftspec.spec.unknown import usual_word
+
     words = block_words(slot.accepts)
+    usual = usual_word(slot.accepts, slot.path, (key for key in value if key != "kind"))
     message = f"`{slot.name}` does not say which of {listed(words)} it is"
-    help = f"write one of the words before `{{`, such as `{slot.name} = {words[-1]} {{ … }}`"
+    help = f"write one of the words before `{{`, such as `{slot.name} = {usual} {{ … }}`"
     return site.report(MISSING_KIND, slot.path, message, help)
 
 
 def unknown_word(site: Site, slot: Slot, word: str) -> Any:
     """A word, bare or in quotes, that is none of the field's."""
-    from ftspec.spec.unknown import word_synonym
+    from ftspec.spec.unknown import meant_word
 
     words = [*(str(each) for each in slot.accepts.words), *block_words(slot.accepts)]
-    synonym = word_synonym(word)
-    meant = synonym if synonym in words else nearest(word, words)
+    meant = meant_word(word, words)
     help = f"did you mean `{meant}`?" if meant else f"write {listed(words)}"
     written = word if isinstance(word, Word) else f'"{word}"'
     fix = site.replacement(slot.path, written, meant) if meant else None

@@ -88,6 +88,14 @@ def _written_paths(body: Body, prefix: str) -> list[str]:
     return paths
 
 
+def _meant(text: str, paths: list[str]) -> str | None:
+    """The path that was meant: of the same block if the block is there, for a common beginning says nothing."""
+    block, _, key = text.rpartition(".")
+    keys = {each.rpartition(".")[2]: each for each in paths if each.rpartition(".")[0] == block}
+    meant = nearest(key, keys)
+    return keys[meant] if meant else nearest(text, paths) if not keys else None
+
+
 def _unknown(run: "Evaluation", reference: Reference) -> Any:
     from ftspec.spec.fields import spec_paths
 
@@ -100,7 +108,7 @@ def _unknown(run: "Evaluation", reference: Reference) -> Any:
             reference.span,
             f"write `{reference.parts[-1]}` in `{'.'.join(reference.parts[:-1])}`, or a number here",
         )
-    meant = nearest(text, [*_written_paths(run.root, ""), ".".join(GPUS)])
+    meant = _meant(text, [*_written_paths(run.root, ""), *spec_paths(), ".".join(GPUS)])
     help = (
         f"did you mean `{meant}`?" if meant else "a dotted path names a key of this file, such as `parallelism.tensor`"
     )

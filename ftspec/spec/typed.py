@@ -86,11 +86,15 @@ def _inner_block(site: Site, slot: Slot, value: dict[str, Any]) -> Any:
         return _block(site, blocks[0], value, slot.path)
     chosen = value.get("kind")
     if chosen is None:
-        return mismatch.missing_kind(site, slot)
+        return mismatch.missing_kind(site, slot, value)
     for block in blocks:
         if chosen in kind_words(block):
             return _block(site, block, {**value, "kind": Word(chosen)}, slot.path)
-    return mismatch.unknown_word(site, slot, chosen) if isinstance(chosen, str) else mismatch.missing_kind(site, slot)
+    return (
+        mismatch.unknown_word(site, slot, chosen)
+        if isinstance(chosen, str)
+        else mismatch.missing_kind(site, slot, value)
+    )
 
 
 def _word(site: Site, slot: Slot, word: Word) -> Any:

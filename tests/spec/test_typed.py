@@ -83,11 +83,22 @@ def test_accepted(text: str, path: str, expected) -> None:
         ("parallelism { sequence_length = 4096 }", "FT120", "sequence_length", "into `training`"),
         ("parallelism { tensor_model_parallel_size = 8 }", "FT120", "tensor_model_parallel_size", "`tensor = …`"),
         ("training { train_batch_size = 8 }", "FT120", "train_batch_size", "`global_batch_size = …`"),
-        ("training { lr = 1e-5 }", "FT120", "lr", "in `training.optimizer`"),
+        ("training { lr = 1e-5 }", "FT120", "lr", "`optimizer = adamw { learning_rate = … }` in `training`"),
         ("training { learning_rate = 1e-5 }", "FT120", "learning_rate", "optimizer"),
         ("precision { bf16 = true }", "FT120", "bf16", "compute = bf16"),
         ("training { bf16 = true }", "FT120", "bf16", "in `precision`"),
         ("training { optimizer = adamw { momentom = 0.9 } }", "FT120", "momentom", "momentum"),
+        ("training { method = lora { quantization = nf4 } }", "FT120", "quantization", "method = qlora { quant"),
+        ("training { method = full { rank = 3 } }", "FT120", "rank", "method = lora { rank = … }` in `training`"),
+        ("training { method = lora { r = 16 } }", "FT120", "r", "write `rank = …` in `training.method`"),
+        ("training { method = lora { load_in_4bit = true } }", "FT120", "load_in_4bit", "method = qlora { quant"),
+        ("training { rank = 3 }", "FT120", "rank", "write `method = lora { rank = … }` in `training`"),
+        ("hardware { gpus = 128 }", "FT120", "gpus", "write `nodes = …  gpus_per_node = …` in `hardware`"),
+        ("training { method = dora }", "FT125", "dora", "write `full`, `lora`"),
+        ("precision { compute = fp64 }", "FT125", "fp64", "write `bf16`, `fp16`"),
+        ("training { optimizer = { learning_rate = 1e-5 } }", "FT129", "{ learning_rate = 1e-5 }", "= adamw { … }"),
+        ("training { method = { quantization = nf4 } }", "FT129", "{ quantization = nf4 }", "method = qlora { … }"),
+        ("training { seed = parallelism.dat }", "FT101", "parallelism.dat", "did you mean `parallelism.data`?"),
         ("parallelism { zzzzz = 1 }", "FT120", "zzzzz", "its keys are tensor"),
         ('training { global_batch_size = "64" }', "FT121", '"64"', "a whole number"),
         ("training { global_batch_size = true }", "FT121", "true", "a whole number"),
@@ -208,6 +219,7 @@ def test_a_unit_is_suggested_with_the_dimension_of_the_field(field: str, written
         ("let l = 8k  training { sequence_length = l }", "let l = 8Ki  training { sequence_length = l }"),
         ('training { method = lora { targets = "q_proj" } }', 'training { method = lora { targets = ["q_proj"] } }'),
         ("training { train_batch_size = 8 }", "training { global_batch_size = 8 }"),
+        ("training { method = lora { r = 16 } }", "training { method = lora { rank = 16 } }"),
     ],
 )
 def test_a_fix_removes_its_finding(text: str, repaired: str) -> None:
@@ -220,9 +232,17 @@ def test_a_fix_removes_its_finding(text: str, repaired: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['let b = "bf16"  precision { compute = b }', "hardware { gpu = if true then H100 else A100 }"]
+    "text",
+    [
+        'let b = "bf16"  precision { compute = b }',
+        "hardware { gpu = if true then H100 else A100 }",
+        "hardware { gpus = 128 }",
+        "precision { compute = fp64 }",
+        "training { method = dora }",
+        "training { method = qlora { load_in_4bit = true } }",
+    ],
 )
-def test_no_fix_where_the_value_is_not_written_in_place(text: str) -> None:
+def test_no_fix_where_what_is_meant_or_its_place_is_not_sure(text: str) -> None:
     assert only(text).fix is None
 
 
@@ -276,7 +296,9 @@ def test_a_targets_options_are_built_the_same_way() -> None:
     ("text", "code", "message"),
     [
         ("launcher = slurm { partition = 3 }", "FT121", "`partition` takes a string"),
-        ("launchr = local", "FT120", "there is no `launchr`"),
+        ("launchr = local", "FT120", "this target has no `launchr`"),
+        ("zzz = local", "FT120", "this target has no `zzz`"),
+        ("launcher = slurm { partion = 3 }", "FT120", "`slurm` has no `partion`"),
         ("level = 3", "FT121", "`level` takes `0`, `1` or `2`"),
         ("ports = [1, 0]", "FT123", "`ports[1]` is 0"),
     ],
