@@ -32,6 +32,11 @@ def _written(block: Model | MixtureOfExperts | MultiLatentAttention) -> dict[str
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _first_of(values: Mapping[str, Any], *names: str) -> str:
+    """The first of these fields that is written: what a problem is about is what the user can see."""
+    return next((name for name in names if name in values), names[-1])
+
+
 def _missing(names: list[str], block: str) -> ShapeProblem:
     listed = ", ".join(names)
     help = f"give {listed}, or start from a model of the catalog with `from`"
@@ -49,7 +54,7 @@ def _stated_experts(written: MixtureOfExperts, base: MoeShape | None) -> MoeShap
         moe = replace(moe, shared_intermediate_size=moe.num_shared_experts * _shared_width(moe, base))
     if moe.num_experts_per_tok > moe.num_experts:
         return ShapeProblem(
-            "moe.num_experts_per_tok",
+            f"moe.{_first_of(values, 'num_experts_per_tok', 'num_experts')}",
             f"a token cannot pass {moe.num_experts_per_tok} of {moe.num_experts} experts",
             f"write at most num_experts_per_tok = {moe.num_experts}",
         )
@@ -87,12 +92,15 @@ def _fill_heads(values: dict[str, Any], base: ModelShape | None, mla: MlaShape |
     elif "head_dim" not in values and follows:
         if hidden % heads:
             message = f"hidden_size {hidden} does not divide into {heads} heads"
-            return ShapeProblem("num_attention_heads", message, "give head_dim, or heads that divide hidden_size")
+            field = _first_of(values, "num_attention_heads", "hidden_size")
+            return ShapeProblem(field, message, "give head_dim, or heads that divide hidden_size")
         values["head_dim"] = hidden // heads
     groups = values.get("num_key_value_heads", base.num_key_value_heads if base else 1)
     if heads % groups:
         message = f"{heads} query heads do not divide over {groups} key and value heads"
-        return ShapeProblem("num_key_value_heads", message, f"write a divisor of {heads}")
+        field = _first_of(values, "num_key_value_heads", "num_attention_heads")
+        right = f"a divisor of {heads}" if field == "num_key_value_heads" else f"a multiple of {groups}"
+        return ShapeProblem(field, message, f"write {right}")
     return None
 
 

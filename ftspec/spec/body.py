@@ -10,7 +10,7 @@ from typing import Any
 from ftspec.core.finding import Finding, Related
 from ftspec.core.source import Place, Span
 from ftspec.spec.evaluation_codes import DUPLICATE, TAKEN_NAME
-from ftspec.syntax.tree import Assignment, Block, Expression, Let, Name, Statement, Tagged
+from ftspec.syntax.tree import Assignment, Block, Expression, Let, ListExpression, Name, Statement, Tagged
 
 
 class Node:
@@ -83,6 +83,9 @@ class Collector:
         node = self._node(body, key, value, span)
         if node is not None and type(value) is Tagged:
             node.expression = self.tagged(value, body.child_path(key.text), body.places)
+        elif node is not None and node.path is not None and type(value) is ListExpression:
+            for index, item in enumerate(value.items):
+                body.places[f"{node.path}.{index}"] = Place(self.path, item.span, item.span)
 
     def tagged(self, value: Tagged, path: str | None, places: dict[str, Place]) -> Body:
         """The body of `lora { … }`."""

@@ -30,7 +30,8 @@ class TargetBlock:
 @record
 class Document:
     """A lowered text. `places` has the place of every key that the user wrote under its dotted spec path
-    (`parallelism`, `training.method`, `training.method.rank`); a value set on the command line has the
+    (`parallelism`, `training.method`, `training.method.rank`), and of each item of a list under its number
+    (`training.method.targets.0`); a value set on the command line has the
     path `--set` and the span of the assignment's text.
     """
 

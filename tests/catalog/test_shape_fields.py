@@ -133,3 +133,19 @@ def test_the_rest_can_be_overridden() -> None:
     latent = shape(Model(mla=MultiLatentAttention(kv_lora_rank=256)), "deepseek-v3")
     assert latent.mla is not None
     assert (latent.mla.kv_lora_rank, latent.mla.q_lora_rank) == (256, 1536)
+
+
+@pytest.mark.parametrize(
+    ("written", "over", "field", "help"),
+    [
+        (Model(hidden_size=4097), "meta-llama/Llama-3.1-8B", "hidden_size", "head_dim"),
+        (Model(num_attention_heads=33), "meta-llama/Llama-3.1-8B", "num_attention_heads", "head_dim"),
+        (Model(num_key_value_heads=7), "meta-llama/Llama-3.1-8B", "num_key_value_heads", "a divisor of 32"),
+        (Model(num_attention_heads=4), "meta-llama/Llama-3.1-8B", "num_attention_heads", "a multiple of 8"),
+        (Model(moe=MixtureOfExperts(num_experts=4)), "Qwen/Qwen3-30B-A3B", "moe.num_experts", "at most"),
+    ],
+)
+def test_a_problem_is_about_a_field_that_is_written(written: Model, over: str, field: str, help: str) -> None:
+    found = problem(written, over)
+    assert found.field == field
+    assert help in found.help

@@ -108,7 +108,7 @@ def test_accepted(text: str, path: str, expected) -> None:
         ("precision { compute = 16 }", "FT121", "16", "`bf16`"),
         ("parallelism { sequence_parallel = 1 }", "FT121", "1", "`true` or `false`"),
         ('training { method = lora { targets = "q_proj" } }', "FT121", '"q_proj"', '["q_proj"]'),
-        ('training { method = lora { targets = ["q_proj", 3] } }', "FT121", '["q_proj", 3]', "a string"),
+        ('training { method = lora { targets = ["q_proj", 3] } }', "FT121", "3", "a string"),
         ("hardware { gpu_memory = 80 }", "FT122", "80", "`80GB` or `80GiB`"),
         ("storage { read_bandwidth = 10GB }", "FT122", "10GB", "`10GB/s`"),
         ("storage { checkpoint { every = 100 } }", "FT122", "100", "30min"),
