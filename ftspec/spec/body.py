@@ -7,9 +7,9 @@ overrides. Blocks merge key by key, everything else is replaced whole.
 from collections.abc import Iterable
 from typing import Any
 
-from ftspec.core.finding import Finding, Related
+from ftspec.core.finding import Finding
 from ftspec.core.source import Place, Span
-from ftspec.spec.evaluation_codes import DUPLICATE, TAKEN_NAME
+from ftspec.spec.evaluation_codes import TAKEN_NAME, written_twice
 from ftspec.syntax.tree import Assignment, Block, Expression, Let, ListExpression, Name, Statement, Tagged
 
 
@@ -113,7 +113,7 @@ class Collector:
         """The new node of a key, or None if this layer has it already."""
         older = body.nodes.get(key.text)
         if older is not None and older.layer == self.layer:
-            self._duplicate(f"`{key.text}`", key, older.key)
+            self.findings.append(written_twice(f"`{key.text}`", key.span, older.key.span))
             return None
         path = body.child_path(key.text)
         if path is not None:
@@ -126,7 +126,7 @@ class Collector:
     def _let(self, let: Let) -> None:
         older = self.lets.get(let.name.text)
         if older is not None and older.layer == self.layer:
-            self._duplicate(f"`let {let.name.text}`", let.name, older.key)
+            self.findings.append(written_twice(f"`let {let.name.text}`", let.name.span, older.key.span))
         elif let.name.text == "auto":
             self.findings.append(
                 TAKEN_NAME.finding(
@@ -137,12 +137,6 @@ class Collector:
             )
         else:
             self.lets[let.name.text] = Node(let.name, let.value, self.layer, None)
-
-    def _duplicate(self, what: str, second: Name, first: Name) -> None:
-        related = (Related("first written here", first.span),)
-        self.findings.append(
-            DUPLICATE.finding(f"{what} is written twice", second.span, "keep one of the two", related=related)
-        )
 
 
 def _forget(places: dict[str, Place], path: str) -> None:

@@ -1,7 +1,8 @@
 """Codes of expressions and names: what keeps a text from having values."""
 
-from ftspec.core.finding import Severity
+from ftspec.core.finding import Finding, Related, Severity
 from ftspec.core.rule import declare
+from ftspec.core.source import Span
 from ftspec.spec.examples import job
 
 DUPLICATE = declare(
@@ -111,3 +112,10 @@ BAD_SETTING = declare(
     "",
     "",
 )
+
+
+def written_twice(what: str, second: Span, first: Span) -> Finding:
+    """The finding for the second of two statements that say the same thing."""
+    before = "" if first.source else f", first in line {first.line}"
+    related = (Related("first written here", first),)
+    return DUPLICATE.finding(f"{what} is written twice{before}", second, "keep one of the two", related=related)

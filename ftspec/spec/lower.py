@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ftspec.core.finding import Finding, Related
+from ftspec.core.finding import Finding
 from ftspec.core.source import Place
 from ftspec.spec.body import Body, Collector, Node
 from ftspec.spec.document import Document, TargetBlock
 from ftspec.spec.evaluate import Evaluation
-from ftspec.spec.evaluation_codes import DUPLICATE
+from ftspec.spec.evaluation_codes import written_twice
 from ftspec.spec.kinds import AUTO
 from ftspec.spec.lengths import decimal_lengths
 from ftspec.spec.model import Spec
@@ -61,9 +61,7 @@ def _twice(top: Mapping[type[Any], list[Any]]) -> list[Finding]:
             name = statement.name.text if isinstance(statement.name, Name) else statement.name.value
             older = first.setdefault(name, statement.name)
             if older is not statement.name:
-                related = (Related("first written here", older.span),)
-                message = f"the {kind.__name__.lower()} `{name}` is written twice"
-                findings.append(DUPLICATE.finding(message, statement.name.span, "keep one of the two", related=related))
+                findings.append(written_twice(f"the {kind.__name__.lower()} `{name}`", statement.name.span, older.span))
     return findings
 
 

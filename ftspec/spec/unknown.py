@@ -59,7 +59,7 @@ def usual_word(accepts: Accepts, path: str, keys: Iterable[str] = ()) -> str:
     asked = set(keys)
     fitting = [word for block in accepts.blocks if asked <= fields_of(block).keys() for word in kind_words(block)]
     words = fitting or block_words(accepts)
-    usual: str | None = _tables()["usual"].get(path)
+    usual = str(_tables()["usual"].get(path))
     return usual if usual in words else words[0]
 
 

@@ -111,7 +111,7 @@ def test_heads_follow_where_they_do_in_the_base() -> None:
 
 
 def test_heads_that_do_not_divide() -> None:
-    assert problem(Model(hidden_size=4100), "llama-3.1-8b").field == "num_attention_heads"
+    assert problem(Model(hidden_size=4100), "llama-3.1-8b").field == "hidden_size"
     assert problem(Model(num_key_value_heads=7), "llama-3.1-8b").field == "num_key_value_heads"
 
 

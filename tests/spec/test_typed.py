@@ -248,6 +248,7 @@ def test_no_fix_where_what_is_meant_or_its_place_is_not_sure(text: str) -> None:
 
 def test_a_duplicate_points_at_both_places() -> None:
     finding = only("training { seed = 1  seed = 2 }")
+    assert finding.message == "`seed` is written twice, first in line 2"
     assert finding.span.column == 22
     assert [related.span.column for related in finding.related] == [12]
 
