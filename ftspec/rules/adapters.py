@@ -112,8 +112,14 @@ def trained_layers_exist(rule: Rule, plan: Plan) -> Iterator[Finding]:
     good=job(training="stack = ddp  method = partial { last_layers = 0  head = true }"),
 )
 def something_is_trained(rule: Rule, plan: Plan) -> Iterator[Finding]:
-    """last_layers, embeddings or head."""
+    """last_layers, embeddings or head; an adapter's targets."""
     method = plan.training.method
+    if method.kind in ("lora", "qlora") and not method.targets:
+        yield rule.finding(
+            "targets = [] puts adapters on no layer, and all else is frozen",
+            blamed(plan, f"{_METHOD}.targets", _METHOD),
+            "write targets = all_linear, or leave it out",
+        )
     if method.kind == "partial" and not (method.last_layers or method.embeddings or method.head):
         yield rule.finding(
             "last_layers = 0 with embedding and head frozen trains nothing",

@@ -36,6 +36,11 @@ def round_up(number: int, factor: int) -> int:
     return -(-number // factor) * factor
 
 
+def divides_layers(layers: int, pieces: int) -> bool:
+    """Whether layers divide over pieces, by themselves or with embedding and head counted as a layer each."""
+    return layers % pieces == 0 or ((layers + 2) % pieces == 0 and layers > pieces)
+
+
 def multiplies_out(plan: Plan) -> bool:
     """Whether the layout uses exactly the job's GPUs. Rules that build on `data` are silent where it does not."""
     parallelism = plan.parallelism

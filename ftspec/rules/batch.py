@@ -9,6 +9,7 @@ from ftspec.rules.arithmetic import divisors, multiplies_out, nearest, neighbour
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either, replacing
+from ftspec.spec.kinds import COUNT
 
 _MICRO, _GLOBAL, _STEPS = (
     "training.micro_batch_size",
@@ -61,7 +62,8 @@ def _totals_that_work(plan: Plan) -> list[int]:
     training, data = plan.training, plan.parallelism.data
     if plan.given(_STEPS):
         return [training.micro_batch_size * training.gradient_accumulation_steps * data]
-    return neighbours(training.global_batch_size, training.micro_batch_size * data)
+    totals = neighbours(training.global_batch_size, training.micro_batch_size * data)
+    return [total for total in totals if total <= (COUNT.maximum or total)] or [training.micro_batch_size * data]
 
 
 def _fix(plan: Plan) -> Fix | None:

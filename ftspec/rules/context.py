@@ -51,9 +51,11 @@ def sequence_divides_over_tensor(rule: Rule, plan: Plan) -> Iterator[Finding]:
     parts = layout.tensor * layout.context
     if not layout.sequence_parallel or length % parts == 0 or _uneven_over_context(plan):
         return
-    divisor = f"tensor {layout.tensor}" + (f" × context {layout.context}" if layout.context > 1 else "")
+    divisor = (
+        f"tensor = {parts}" if layout.context == 1 else f"tensor {layout.tensor} × context {layout.context} = {parts}"
+    )
     yield rule.finding(
-        f"sequence_length = {length:,} does not divide by {divisor} = {parts}, as sequence_parallel needs",
+        f"sequence_length = {length:,} does not divide by {divisor}, as sequence_parallel needs",
         blamed(plan, _SEQUENCE, "parallelism.sequence_parallel"),
         f"write sequence_length = {either(neighbours(length, parts))}",
     )
@@ -86,7 +88,7 @@ def sequence_divides_over_context(rule: Rule, plan: Plan) -> Iterator[Finding]:
     length, divisor, context = plan.training.sequence_length, _context_divisor(plan), plan.parallelism.context
     yield rule.finding(
         f"sequence_length = {length:,} does not divide by"
-        f" {f'2 × context {context}' if divisor > context else f'context {context}'} = {divisor}",
+        f" {f'2 × context {context} = {divisor}' if divisor > context else f'context = {context}'}",
         blamed(plan, _SEQUENCE, _CONTEXT),
         f"write sequence_length = {either(neighbours(length, divisor))}",
     )
@@ -139,6 +141,6 @@ def autotp_keeps_norms_whole(rule: Rule, plan: Plan) -> Iterator[Finding]:
         yield rule.finding(
             "DeepSpeed's AutoTP has no sequence parallelism",
             blamed(plan, path),
-            "write sequence_parallel = false, or stack = megatron",
+            "write sequence_parallel = false, or run the job on megatron, with a target that it reads",
             replacing(plan, path, "false"),
         )

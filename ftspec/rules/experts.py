@@ -119,10 +119,13 @@ def expert_tensor_divides_width(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Expert width by expert_tensor."""
     moe, degree = plan.model.shape.moe, plan.parallelism.expert_tensor
     if moe is not None and moe.moe_intermediate_size % degree:
+        layout, works = plan.parallelism, divisors(moe.moe_intermediate_size)
+        ranks = layout.data * layout.context * layout.tensor
+        inside = [each for each in works if ranks % (layout.expert * each) == 0]
         yield rule.finding(
             f"expert_tensor = {degree} does not divide an expert's width ({moe.moe_intermediate_size:,})",
             blamed(plan, _EXPERT_TENSOR, "parallelism.tensor"),
-            f"write expert_tensor = {either(nearest(divisors(moe.moe_intermediate_size), degree))}",
+            f"write expert_tensor = {either(nearest(inside or works, degree))}",
         )
 
 

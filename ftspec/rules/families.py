@@ -21,6 +21,7 @@ from ftspec.rules import (
     positions,
     precision,
     schedule,
+    shapes,
     stacks,
     storage,
     zero,
@@ -31,6 +32,7 @@ from ftspec.rules.trials import Bench
 
 FAMILIES = (
     layout,
+    shapes,
     positions,
     context,
     pipeline,

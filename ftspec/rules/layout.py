@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
-from ftspec.rules.arithmetic import common_divisors, divisors, multiplies_out, nearest, round_up
+from ftspec.rules.arithmetic import common_divisors, divides_layers, divisors, multiplies_out, nearest, round_up
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either, replacing
 
-_TENSOR, _DATA = "parallelism.tensor", "parallelism.data"
+_TENSOR, _PIPELINE, _DATA = "parallelism.tensor", "parallelism.pipeline", "parallelism.data"
 _MEGATRON_VOCABULARY_MULTIPLE = 128
 """megatron/training/arguments.py, --make-vocab-size-divisible-by."""
 
@@ -51,7 +51,7 @@ def _degrees_by_size(plan: Plan) -> list[tuple[int, str]]:
     layout = plan.parallelism
     degrees = [
         (layout.tensor, _TENSOR),
-        (layout.pipeline, "parallelism.pipeline"),
+        (layout.pipeline, _PIPELINE),
         (layout.context, "parallelism.context"),
     ]
     return sorted(degrees, reverse=True)
@@ -63,12 +63,22 @@ def _working_degrees(plan: Plan, model_parallel: int) -> str:
     ways = []
     for degree, path in _degrees_by_size(plan):
         others = model_parallel // degree
-        if degree > 1 and world % others == 0:
-            values = nearest(divisors(world // others), degree)
-            ways.append(f"{path.removeprefix('parallelism.')} = {either(values)}")
+        values = divisors(world // others) if degree > 1 and world % others == 0 else []
+        working = [value for value in values if _suits_the_model(plan, path, value)]
+        if working:
+            ways.append(f"{path.removeprefix('parallelism.')} = {either(nearest(working, degree))}")
     if ways:
-        return "what would divide them: " + "; or ".join(ways)
+        beside = ", with data = auto" if plan.given(_DATA) else ""
+        return "what would divide them: " + "; or ".join(ways) + beside
     return f"tensor, pipeline and context must each divide {world:,} GPUs, and so must their product"
+
+
+def _suits_the_model(plan: Plan, path: str, degree: int) -> bool:
+    """Whether the model divides by a degree too."""
+    if path == _TENSOR:
+        cut = all(number % degree == 0 for _, _, number in _divided_by_tensor(plan))
+        return cut and _divides_key_value_heads(plan, degree)
+    return path != _PIPELINE or divides_layers(plan.model.shape.num_hidden_layers, degree)
 
 
 def _divided_by_tensor(plan: Plan) -> list[tuple[str, str, int]]:

@@ -76,6 +76,31 @@ def epochs_have_a_size(rule: Rule, plan: Plan) -> Iterator[Finding]:
 
 
 @plan_rule(
+    "FT376",
+    Severity.ERROR,
+    "the job is shorter than one step",
+    "An optimizer step sees global_batch_size × sequence_length tokens. With fewer than that in all, not even the first"
+    " step has its batch: a unit is missing, or the batch is far too large for the data.",
+    bad=job(training="global_batch_size = 64  sequence_length = 4Ki  tokens = 1"),
+    good=job(training="global_batch_size = 64  sequence_length = 4Ki  tokens = 1B"),
+)
+def job_has_a_step(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """Tokens in all, stated or by epochs, against those of a step."""
+    training = plan.training
+    per_step = training.global_batch_size * training.sequence_length
+    if training.tokens is None or training.tokens >= per_step or not (plan.given(_TOKENS) or plan.given(_EPOCHS)):
+        return
+    sized = plan.given(_TOKENS)
+    more = f"tokens = {per_step} or more" if sized else "more epochs, or the length as steps = 1 or more"
+    yield rule.finding(
+        f"the job has {training.tokens:,} tokens in all, and one step is global_batch_size"
+        f" {training.global_batch_size:,} × sequence_length {training.sequence_length:,} = {per_step:,}",
+        blamed(plan, _TOKENS, _EPOCHS),
+        f"write {more}, or a smaller batch",
+    )
+
+
+@plan_rule(
     "FT373",
     Severity.WARNING,
     "`every` without full recomputation",

@@ -116,9 +116,14 @@ def warm_up_ends(rule: Rule, plan: Plan) -> Iterator[Finding]:
         yield rule.finding(
             f"warmup_steps = {scheduler.warmup_steps:,} is not less than the schedule's {total:,} steps",
             blamed(plan, f"{_SCHEDULER}.warmup_steps"),
-            f"write warmup_steps = {either(sorted({max(0, total // 100), max(0, total // 20)}))} (1% or 5%), or a"
-            " longer job",
+            f"write warmup_steps = {either(_usual_warm_up(total))}, or a longer job",
         )
+
+
+def _usual_warm_up(total: int) -> list[int]:
+    """1% and 5% of the steps, but two at least, which DeepSpeed's schedules take anyway; none in a job of two steps."""
+    usual = sorted({max(2, total // 100), max(2, total // 20)})
+    return [steps for steps in usual if steps < total] or [0]
 
 
 @plan_rule(
@@ -133,7 +138,7 @@ def schedule_is_as_long_as_the_job(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """total_steps against the job's steps."""
     scheduler, steps = plan.training.scheduler, plan.training.steps
     path = f"{_SCHEDULER}.total_steps"
-    if scheduler.kind != "constant" and plan.given(path) and steps is not None and scheduler.total_steps != steps:
+    if plan.given(path) and steps is not None and scheduler.total_steps != steps:
         yield rule.finding(
             f"total_steps = {scheduler.total_steps:,}, but the job has {steps:,} steps",
             blamed(plan, path),

@@ -1,5 +1,6 @@
 """Rules over how the layers lie on pipeline stages."""
 
+import math
 from collections.abc import Iterator
 from functools import cache
 
@@ -8,38 +9,52 @@ from ftspec.catalog.shape import ModelShape
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
 from ftspec.plan.model import Plan
-from ftspec.plan.stages import Stage
-from ftspec.rules.arithmetic import divisors, nearest
+from ftspec.plan.stages import Stage, lay_out_stages
+from ftspec.rules.arithmetic import divides_layers, divisors, nearest
 from ftspec.rules.example import DEEP_LLAMA, job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import billions, blamed, either
 
 _PIPELINE, _VIRTUAL = "parallelism.pipeline", "parallelism.virtual_pipeline"
+_NODES_TRIED = 16
+_HEAVY = 1.2
+"""From here an end of the pipeline is heavier than its middle by enough to say so."""
 _TWO_NODES = 'gpu = "H100-SXM5-80GB"  nodes = 2  gpus_per_node = 8  network = "InfiniBand-NDR"'
 
 
-def _divides(layers: int, pieces: int) -> bool:
-    """Whether the layers divide, by themselves or with embedding and head counted as a layer each."""
-    return layers % pieces == 0 or ((layers + 2) % pieces == 0 and layers > pieces)
+def _takes(plan: Plan, pipeline: int, nodes: int) -> bool:
+    """Whether so many nodes divide by a pipeline beside tensor and context, and the written batch by what is left."""
+    layout, hardware, training = plan.parallelism, plan.hardware, plan.training
+    data, rest = divmod(nodes * hardware.gpus_per_node, layout.tensor * layout.context * pipeline)
+    whole = not plan.given("training.global_batch_size") or data == 0
+    return rest == 0 and (whole or training.global_batch_size % (training.micro_batch_size * data) == 0)
 
 
-def _on_these_gpus(plan: Plan, degrees: list[int]) -> list[int]:
-    """Of some pipeline degrees those that the GPUs divide by, beside tensor and context; all of them if none does."""
-    layout, world = plan.parallelism, plan.hardware.world_size
-    fitting = [degree for degree in degrees if world % (layout.tensor * layout.context * degree) == 0]
-    return fitting or degrees
+def _nearest_nodes(plan: Plan, pipeline: int) -> int | None:
+    """The number of nodes nearest to the job's that takes a pipeline."""
+    layout, hardware = plan.parallelism, plan.hardware
+    parts = layout.tensor * layout.context * pipeline
+    step = parts // math.gcd(parts, hardware.gpus_per_node)
+    near = [(hardware.nodes // step + offset) * step for offset in range(-_NODES_TRIED, _NODES_TRIED + 1)]
+    fitting = [nodes for nodes in near if nodes > 0 and _takes(plan, pipeline, nodes)]
+    return min(fitting, key=lambda nodes: abs(nodes - hardware.nodes), default=None)
 
 
-def _working_pipelines(plan: Plan) -> list[int]:
-    layers = plan.model.shape.num_hidden_layers
-    return _on_these_gpus(
-        plan, sorted({degree for degree in divisors(layers) + divisors(layers + 2) if _divides(layers, degree)})
-    )
+def _working_pipelines(plan: Plan) -> str:
+    """What to write: degrees that divide layers and GPUs, or where only 1 does, others with the nodes they need."""
+    layers, wanted, nodes = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline, plan.hardware.nodes
+    degrees = sorted({each for each in divisors(layers) + divisors(layers + 2) if divides_layers(layers, each)})
+    here = [each for each in degrees if _takes(plan, each, nodes)]
+    ways = [f"pipeline = {either(nearest(here, wanted))}"] if here else []
+    if here in ([], [1]):
+        needed = {each: _nearest_nodes(plan, each) for each in nearest(degrees[1:], wanted)}
+        ways += [f"pipeline = {each} with nodes = {count}" for each, count in needed.items() if count]
+    return f"write {', or '.join(ways)}" if ways else "use a number of GPUs that divides as the layers do"
 
 
 def _working_virtual_stages(plan: Plan) -> list[int]:
     layers, pipeline = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline
-    return [degree for degree in range(1, layers // pipeline + 1) if _divides(layers, degree * pipeline)]
+    return [degree for degree in range(1, layers // pipeline + 1) if divides_layers(layers, degree * pipeline)]
 
 
 @plan_rule(
@@ -62,7 +77,7 @@ def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
         yield rule.finding(
             f"pipeline {layout.pipeline}{virtual} is more than the model's {layers} layers",
             blamed(plan, _PIPELINE, _VIRTUAL),
-            f"write pipeline = {either(nearest(_working_pipelines(plan), layout.pipeline))}",
+            _working_pipelines(plan),
         )
 
 
@@ -83,12 +98,12 @@ def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
 def pipeline_divides_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers by pipeline under Megatron."""
     layers, pipeline = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline
-    if plan.training.stack != "megatron" or pipeline > layers or _divides(layers, pipeline):
+    if plan.training.stack != "megatron" or pipeline > layers or divides_layers(layers, pipeline):
         return
     yield rule.finding(
         f"pipeline = {pipeline} does not divide {layers} layers: stages of {_layers_of(plan.stages)}",
         blamed(plan, _PIPELINE),
-        f"write pipeline = {either(nearest(_working_pipelines(plan), pipeline))}",
+        _working_pipelines(plan),
     )
 
 
@@ -114,7 +129,7 @@ def _layers_of(stages: tuple[Stage, ...]) -> str:
 def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers by pipeline where an uneven split runs."""
     layers, pipeline = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline
-    if plan.training.stack == "megatron" or pipeline > layers or _divides(layers, pipeline):
+    if plan.training.stack == "megatron" or pipeline > layers or divides_layers(layers, pipeline):
         return
     most = max(stage.num_layers for stage in plan.stages)
     idle = 1 - layers / (pipeline * most)
@@ -122,7 +137,7 @@ def stages_are_even(rule: Rule, plan: Plan) -> Iterator[Finding]:
         f"pipeline = {pipeline} over {layers} layers makes stages of {_layers_of(plan.stages)}: {idle:.0%} of the"
         " GPUs' time is waiting",
         blamed(plan, _PIPELINE),
-        f"write pipeline = {either(nearest(_working_pipelines(plan), pipeline))}",
+        _working_pipelines(plan),
     )
 
 
@@ -148,7 +163,7 @@ def virtual_stages_divide_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     pieces = layout.pipeline * layout.virtual_pipeline
     if layout.virtual_pipeline == 1 or layout.pipeline == 1 or pieces > layers:
         return
-    if not _divides(layers, layout.pipeline) or _divides(layers, pieces):
+    if not divides_layers(layers, layout.pipeline) or divides_layers(layers, pieces):
         return
     yield rule.finding(
         f"pipeline {layout.pipeline} × virtual_pipeline {layout.virtual_pipeline} = {pieces} does not divide {layers}"
@@ -176,7 +191,7 @@ def end_stages_hold_a_layer_less(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers + 2 by pipeline × virtual_pipeline, where the layers alone do not divide."""
     layout, layers = plan.parallelism, plan.model.shape.num_hidden_layers
     pieces = layout.pipeline * layout.virtual_pipeline
-    uneven = layers % pieces and _divides(layers, pieces)
+    uneven = layers % pieces and divides_layers(layers, pieces)
     if layout.pipeline > 1 and uneven and "megatron" in plan.training.stack:
         first, second = plan.stages[0].num_layers, plan.stages[1].num_layers
         between = f", those between {second}" if layout.pipeline > 2 else ""
@@ -202,6 +217,21 @@ def stage_parameters(plan: Plan, stage: Stage) -> int:
     return layers + (embedding if stage.embedding else 0) + (head if stage.head else 0)
 
 
+def _ends_and_middle(plan: Plan, stages: tuple[Stage, ...]) -> tuple[int, int]:
+    """Parameters of the heavier end and of the heaviest stage between the ends."""
+    ends = (stage_parameters(plan, stages[0]), stage_parameters(plan, stages[-1]))
+    return max(ends), max((stage_parameters(plan, stage) for stage in stages[1:-1]), default=max(ends))
+
+
+def _balanced(plan: Plan) -> list[int]:
+    """Shorter pipelines that the GPUs take and whose ends are not too heavy; 1 always is one."""
+    layers = plan.model.shape.num_hidden_layers
+    shorter = [each for each in divisors(layers) if 1 < each < plan.parallelism.pipeline]
+    fitting = [each for each in shorter if _takes(plan, each, plan.hardware.nodes)]
+    weighed = [(each, _ends_and_middle(plan, lay_out_stages(layers, each, 1))) for each in fitting]
+    return [1, *(each for each, (ends, middle) in weighed if ends <= _HEAVY * middle)]
+
+
 @plan_rule(
     "FT224",
     Severity.WARNING,
@@ -216,17 +246,14 @@ def ends_are_as_heavy_as_the_middle(rule: Rule, plan: Plan) -> Iterator[Finding]
     """Parameters of the end stages against the middle ones: a fifth more is worth a word."""
     if plan.parallelism.pipeline < 3 or any(stage.num_layers == 0 for stage in plan.stages):
         return
-    ends = [stage_parameters(plan, plan.stages[0]), stage_parameters(plan, plan.stages[-1])]
-    middle = max(stage_parameters(plan, stage) for stage in plan.stages[1:-1])
-    heaviest = max(ends)
-    if heaviest <= 1.2 * middle:
+    heaviest, middle = _ends_and_middle(plan, plan.stages)
+    if heaviest <= _HEAVY * middle:
         return
     layers = plan.model.shape.num_hidden_layers
-    fewer = _on_these_gpus(plan, [degree for degree in divisors(layers) if degree < plan.parallelism.pipeline])
     yield rule.finding(
         f"pipeline = {plan.parallelism.pipeline} over {layers} layers is {plan.stages[1].num_layers} layers a stage"
         f" ({billions(middle)} parameters), but the ends also hold embedding and head: {billions(heaviest)},"
         f" {heaviest / middle - 1:.0%} more",
         blamed(plan, _PIPELINE),
-        f"write pipeline = {either(fewer[-2:])}, so that the ends weigh less beside the layers",
+        f"write pipeline = {either(_balanced(plan)[-2:])}, so that the ends weigh less beside the layers",
     )

@@ -31,11 +31,14 @@ def positions_exist(rule: Rule, plan: Plan) -> Iterator[Finding]:
         why = f"the model's max_position_embeddings is {limit:,}, and Megatron refuses longer sequences"
     else:
         return
-    raised = f"; to train for longer contexts, write max_position_embeddings = {length} in the model block"
+    goal = (
+        "a longer table, whose new rows are trained from nothing" if shape.position == "learned" else "longer contexts"
+    )
+    raised = f"; for {goal}, write max_position_embeddings = {length} in the model block"
     yield rule.finding(
         f"sequence_length = {length:,}, but {why}",
         blamed(plan, "training.sequence_length", "model.max_position_embeddings"),
-        f"write sequence_length = {limit}{raised if shape.position != 'learned' else ''}",
+        f"write sequence_length = {limit}{raised}",
     )
 
 

@@ -205,7 +205,7 @@ def stack_keeps_a_master(rule: Rule, plan: Plan) -> Iterator[Finding]:
         yield rule.finding(
             f"{stack} keeps no master copy",
             blamed(plan, _MASTER),
-            "write parameters = fp32 instead, and leave master_parameters out",
+            "write parameters = fp32 with master_parameters = none",
         )
 
 

@@ -149,14 +149,23 @@ def interleaved_groups_are_full(rule: Rule, plan: Plan) -> Iterator[Finding]:
     steps = training.gradient_accumulation_steps
     if layout.pipeline == 1 or layout.virtual_pipeline == 1 or steps % layout.pipeline == 0:
         return
-    samples = training.micro_batch_size * layout.data
     works = neighbours(steps, layout.pipeline)
     yield rule.finding(
         f"{steps} micro-batches a step are not a multiple of pipeline = {layout.pipeline}, as the interleaved"
         " schedule needs",
         blamed(plan, _GLOBAL, _STEPS, _VIRTUAL),
-        f"write global_batch_size = {either([count * samples for count in works])} ({either(works)} micro-batches)",
+        _write_steps(plan, works),
     )
+
+
+def _write_steps(plan: Plan, counts: list[int]) -> str:
+    """What to write for so many micro-batches a step: the batch, or the accumulation where that is what is written."""
+    samples = plan.training.micro_batch_size * plan.parallelism.data
+    totals = f"global_batch_size = {either([count * samples for count in counts])}"
+    if not plan.given(_STEPS):
+        return f"write {totals} ({either(counts)} micro-batches)"
+    beside = f" with {totals}" if plan.given(_GLOBAL) else ""
+    return f"write gradient_accumulation_steps = {either(counts)}{beside}"
 
 
 def bubble_fraction(plan: Plan) -> float:
@@ -191,7 +200,6 @@ def bubble_is_small(rule: Rule, plan: Plan) -> Iterator[Finding]:
     yield rule.finding(
         f"with {steps} micro-batches a step{fewer}, pipeline = {stages} idles {bubble:.0%} of the time: "
         f"(p-1)/(m+p-1) = {stages - 1}/({work}+{stages - 1})",
-        blamed(plan, _PIPELINE, _GLOBAL),
-        f"write global_batch_size = {wanted * training.micro_batch_size * layout.data} ({wanted} micro-batches, a"
-        " tenth idle), or a smaller pipeline",
+        blamed(plan, _PIPELINE, _STEPS, _GLOBAL),
+        f"{_write_steps(plan, [wanted])} for a tenth idle, or a smaller pipeline",
     )

@@ -1,6 +1,6 @@
 """The rule over what a stack cannot do. Which stack has what is data: stack_features.json."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,7 +19,8 @@ STACKS = ("deepspeed", "megatron", "megatron_deepspeed", "fsdp2", "ddp")
 class Feature(NamedTuple):
     """Something that some stacks have.
 
-    `when` lists the values of the plan field that use it; None: a degree above 1, or true.
+    `when` lists the values of the plan field that use it; None: a degree above 1, or true. `instead` says
+    what to write on a stack that lacks it, under "" on any.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Feature(NamedTuple):
     written_at: str
     when: tuple[Any, ...] | None
     stacks: frozenset[str]
-    instead: str
+    instead: Mapping[str, str]
 
     def used(self, plan: Plan) -> bool:
         """Whether the plan asks for it."""
@@ -72,10 +73,12 @@ def stack_has_what_is_used(rule: Rule, plan: Plan) -> Iterator[Finding]:
     stack = plan.training.stack
     for feature in stack_features():
         if stack not in feature.stacks and feature.used(plan):
+            has = either(sorted(feature.stacks))
             yield rule.finding(
-                f"{stack} has no {feature.name} ({either(sorted(feature.stacks))} has)",
+                f"{stack} has no {feature.name} ({has} has)",
                 blamed(plan, feature.written_at, "training.stack"),
-                feature.instead,
+                f"{feature.instead.get(stack) or feature.instead['']}, or run the job on {has}, with a target that it"
+                " reads",
             )
 
 

@@ -83,7 +83,7 @@ def _more_replicas(plan: Plan) -> str:
     axis, degree = max(("pipeline", layout.pipeline), ("tensor", layout.tensor), key=lambda pair: pair[1])
     if degree % 2:
         return f"use a smaller {axis} than {degree}, so that data becomes 2 or more"
-    return f"write {axis} = {degree // 2} for data = 2, or less for more, or zero_stage = 0"
+    return f"write {axis} = {degree // 2} with data = 2, or less for more, or zero_stage = 0"
 
 
 @plan_rule(

@@ -1,11 +1,21 @@
 """Doing what a finding suggests: its trials read back from the text, and written into the spec."""
 
 import re
+from dataclasses import fields
+from functools import cache
 from typing import NamedTuple
 
 from ftspec.checked import Checked
 from ftspec.pipeline import check_text
+from ftspec.spec.model import Hardware, Model, Parallelism, Precision, Training
 
+BLOCKS = {
+    "model": Model,
+    "hardware": Hardware,
+    "precision": Precision,
+    "training": Training,
+    "parallelism": Parallelism,
+}
 _BLOCKS = {
     "hardware": ("nodes",),
     "precision": ("master_parameters",),
@@ -62,3 +72,30 @@ def shown_memory(checked: Checked) -> str:
 def complaints(checked: Checked) -> set[str]:
     """The codes of errors and warnings."""
     return {finding.code for finding in checked.findings if finding.severity != "note"}
+
+
+_VALUES = r"[\w.]+(?:(?:, (?!or |as |and )| or )[\w.]+)*"
+_NOT_VALUES = {"less", "more", "so", "leave", "remove", "write", "use", "a", "another", "run"}
+
+
+@cache
+def _blocks_of_names() -> dict[str, str]:
+    """The block of each key that only one block has."""
+    found: dict[str, set[str]] = {}
+    for block, kind in BLOCKS.items():
+        for each in fields(kind):
+            found.setdefault(each.name, set()).add(block)
+    return {name: next(iter(blocks)) for name, blocks in found.items() if len(blocks) == 1}
+
+
+def written_values(help: str) -> list[tuple[str, ...]]:
+    """What a help says to write first (`write tensor = 2, 4 or 8`), as the texts of `--set`, one for each value."""
+    told = re.match(rf"write ([a-z_]+) = ({_VALUES})((?: (?:and|with) [a-z_]+ = [\w.]+)*)", help)
+    if told is None or told[1] not in _blocks_of_names():
+        return []
+    beside = re.findall(r"([a-z_]+) = ([\w.]+)", told[3])
+    values = [value for value in re.split(r", | or ", told[2]) if value not in _NOT_VALUES]
+    return [
+        tuple(f"{_blocks_of_names()[name]}.{name}={value}" for name, value in [(told[1], value), *beside])
+        for value in values
+    ]

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ftspec.pipeline import check_text
+from ftspec.rules.example import job
 from tests.rules.checking import errors, findings
 
 ADAM = "optimizer = adamw { learning_rate = 1e-5 }"
@@ -164,3 +166,9 @@ def test_length_is_stated_once(length: str, code: str | None) -> None:
 def test_groups_of_recomputation(checkpointing: str, code: str | None) -> None:
     found = findings(training=f"activation_checkpointing = {checkpointing}")
     assert {"FT373", "FT374"} & set(found) == ({code} if code else set())
+
+
+def test_another_16_bit_type_is_one_finding_on_deepspeed_too() -> None:
+    text = job(training="steps = 10", precision="compute = bf16  gradients = fp16") + "target deepspeed {}\n"
+    found = [each.code for each in check_text(text, "job.ft").findings if each.severity == "error"]
+    assert found == ["FT333"]

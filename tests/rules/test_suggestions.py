@@ -4,10 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ftspec.commands.explain import all_rules
+from ftspec.core.finding import Finding, Severity
+from ftspec.core.rule import Rule
 from ftspec.pipeline import check_text
 from ftspec.rules.example import job
 from tests.rules.checking import findings
-from tests.rules.following import complaints, followed, shown_memory, suggestions
+from tests.rules.following import complaints, followed, shown_memory, suggestions, written_values
 
 LLAMA_8B = 'from = "meta-llama/Llama-3.1-8B"'
 LLAMA_70B = 'from = "meta-llama/Llama-3.1-70B"'
@@ -170,3 +173,32 @@ def test_whatever_is_suggested_works(
             after = followed(text, suggestion)
             assert complaints(after) <= complaints(before) | {"FT402"}
             assert shown_memory(after) == suggestion.memory
+
+
+def errors(findings: tuple[Finding, ...]) -> set[str]:
+    return {finding.code for finding in findings if finding.severity is Severity.ERROR}
+
+
+PLAN_RULES = [rule for rule in all_rules().values() if rule.bad and rule.code[2] in "23"]
+
+
+@pytest.mark.parametrize("rule", PLAN_RULES, ids=lambda rule: rule.code)
+def test_what_a_help_says_to_write_removes_its_finding(rule: Rule) -> None:
+    before = check_text(rule.bad, "job.ft")
+    for finding in before.findings:
+        if finding.code != rule.code:
+            continue
+        for written in written_values(finding.help or ""):
+            after = check_text(rule.bad, "job.ft", written)
+            assert rule.code not in {each.code for each in after.findings}, written
+            assert errors(after.findings) <= errors(before.findings), written
+
+
+def test_many_helps_are_read_that_way() -> None:
+    read = [
+        rule.code
+        for rule in PLAN_RULES
+        for finding in check_text(rule.bad, "job.ft").findings
+        if finding.code == rule.code and written_values(finding.help or "")
+    ]
+    assert len(read) > 40

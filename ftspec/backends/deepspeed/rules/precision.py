@@ -28,7 +28,8 @@ _GRADIENTS, _MASTER, _STATES = "precision.gradients", "precision.master_paramete
 def gradient_type_is_taken(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
     """Gradients are in the parameters' type, or with ZeRO in fp32."""
     parameters, gradients = plan.precision.parameters, plan.precision.gradients
-    if gradients == parameters:
+    both_16_bit = "fp32" not in (plan.precision.compute, parameters, gradients)
+    if gradients == parameters or both_16_bit:  # two different 16-bit types are refused on every stack
         return
     span, fix = blamed(plan, _GRADIENTS, _PARAMETERS, _COMPUTE), replacing(plan, _GRADIENTS, parameters)
     if gradients != "fp32":
