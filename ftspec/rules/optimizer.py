@@ -144,3 +144,23 @@ def schedule_is_as_long_as_the_job(rule: Rule, plan: Plan) -> Iterator[Finding]:
             blamed(plan, path),
             "leave total_steps out: it is the job's steps",
         )
+
+
+@plan_rule(
+    "FT355",
+    Severity.WARNING,
+    "a constant rate with a minimum",
+    "The minimum is where a decay ends. A constant rate stays at its peak after the warm-up, and no framework reads a"
+    " minimum for it.",
+    bad=job(training="learning_rate_scheduler = constant { minimum_learning_rate = 1e-6 }"),
+    good=job(training="learning_rate_scheduler = cosine { minimum_learning_rate = 1e-6 }  steps = 1000"),
+)
+def constant_rate_has_no_minimum(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """minimum_learning_rate above 0 with a constant schedule."""
+    scheduler = plan.training.scheduler
+    if scheduler.kind == "constant" and scheduler.minimum_learning_rate > 0:
+        yield rule.finding(
+            f"minimum_learning_rate = {scheduler.minimum_learning_rate:g} has no effect: a constant rate does not fall",
+            blamed(plan, f"{_SCHEDULER}.minimum_learning_rate"),
+            "leave it out, or write linear or cosine",
+        )
