@@ -24,6 +24,7 @@ _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer", "minimum": 1}
 _SWITCH: Schema = {"type": "boolean"}
 _MODES = ("WARN", "IGNORE", "FAIL")
+_STAGES: Schema = {"anyOf": [_WHOLE, {"const": "auto"}], "default": "auto"}
 _NUMBERS: Schema = {"type": "array", "items": {"type": "number"}}
 
 _RATES = ("cycle_max_lr", "cycle_min_lr", "lr_range_test_min_lr", "warmup_max_lr", "warmup_min_lr")
@@ -340,7 +341,7 @@ def build_schema() -> Schema:
     for path, model in PYDANTIC.items():
         _place(root, path, _model_schema(model))
     for name, default in config.get_pipeline_config({}).items():
-        _place(root, f"pipeline.{name}", {} if name == "stages" else _typed(default))
+        _place(root, f"pipeline.{name}", _STAGES if name == "stages" else _typed(default))
     _place(root, "pipeline.use_reentrant", _SWITCH)
     _place(root, "optimizer.params", _parameters(OPTIMIZERS, ENGINE_OPTIMIZER_KEYS))
     schedulers = tuple(f"deepspeed.runtime.lr_schedules.{name}" for name in SCHEDULERS)

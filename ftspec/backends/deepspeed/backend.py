@@ -7,12 +7,12 @@ from ftspec.backends.base import Artefact, TargetOptions
 from ftspec.backends.deepspeed import raw_codes
 from ftspec.backends.deepspeed.carried import ELSEWHERE, MAPPED, UNSUPPORTED
 from ftspec.backends.deepspeed.options import DeepSpeedOptions
-from ftspec.backends.deepspeed.rules import layout, offload, optimizer, precision
+from ftspec.backends.deepspeed.rules import carrying, layout, offload, optimizer, precision
 from ftspec.backends.deepspeed.rules.registry import rule_findings
 from ftspec.core.finding import Finding
 from ftspec.plan.model import Plan, Stack
 
-CODES = (raw_codes, precision, offload, optimizer, layout)
+CODES = (raw_codes, precision, offload, optimizer, layout, carrying)
 """The modules that declare codes, in the order of their codes; importing them registers their rules."""
 
 

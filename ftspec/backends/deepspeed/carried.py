@@ -14,9 +14,10 @@ MAPPED: dict[str, str] = {
     "training.gradient_accumulation_steps": "gradient_accumulation_steps",
     "training.gradient_clipping": "gradient_clipping",
     "precision.compute": "bf16.enabled fp16.enabled torch_autocast.dtype",
-    "precision.parameters": "torch_autocast.enabled",
+    "precision.parameters": "bf16.enabled fp16.enabled torch_autocast.enabled",
     "precision.gradients": "data_types.grad_accum_dtype",
-    "precision.master_parameters": "bf16.bf16_master_weights_and_grads fp16.fp16_master_weights_and_grads",
+    "precision.master_parameters": "bf16.bf16_master_weights_and_grads fp16.fp16_master_weights_and_grads "
+    "bf16.bf16_optimizer_states",
     "precision.optimizer_states": "bf16.bf16_optimizer_states optimizer.params.fp32_optimizer_states",
     "parallelism.zero_stage": "zero_optimization.stage",
     "parallelism.offload_optimizer": "zero_optimization.offload_optimizer.device",
@@ -27,7 +28,9 @@ MAPPED: dict[str, str] = {
     "parallelism.context": "sequence_parallel_size",
     "parallelism.data": "data_parallel_size",
     "training.optimizer.kind": "optimizer.type optimizer.params.adam_w_mode",
-    "training.optimizer.learning_rate": "optimizer.params.lr scheduler.params.warmup_max_lr",
+    "training.optimizer.learning_rate": (
+        "optimizer.params.lr scheduler.params.warmup_max_lr scheduler.params.cos_min_ratio"
+    ),
     "training.optimizer.weight_decay": "optimizer.params.weight_decay",
     "training.optimizer.beta1": "optimizer.params.betas",
     "training.optimizer.beta2": "optimizer.params.betas",
@@ -101,7 +104,9 @@ _SPEC_PATHS = {
     "parallelism.offload_optimizer": "parallelism.offload.optimizer",
     "parallelism.offload_parameters": "parallelism.offload.parameters",
     "training.checkpoint_every_layers": "training.activation_checkpointing.every",
+    "training.method.kind": "training.method",
     "training.optimizer.kind": "training.optimizer",
+    "storage.checkpoint_every_seconds": "storage.checkpoint.every",
     "training.scheduler.kind": "training.learning_rate_scheduler",
 }
 
@@ -126,6 +131,7 @@ def owners() -> dict[str, str]:
 
 
 _FORMER = {
+    "pipeline.stages": "parallelism.pipeline",
     "bfloat16.enabled": "precision.compute",
     "bfloat16.bf16_master_weights_and_grads": "precision.master_parameters",
     "bfloat16.bf16_optimizer_states": "precision.optimizer_states",
@@ -138,4 +144,4 @@ _FORMER = {
     "optimizer.params.adam_lr": "training.optimizer.learning_rate",
     "optimizer.params.max_grad_norm": "training.gradient_clipping",
 }
-"""Other spellings of the same things, which we never write and DeepSpeed would read."""
+"""Other spellings of the same things, which we never write. DeepSpeed reads all but `pipeline.stages`."""

@@ -9,7 +9,7 @@ from ftspec.backends.deepspeed.layout import activation_settings, layout_setting
 from ftspec.backends.deepspeed.optimizer import optimizer_settings, scheduler_settings
 from ftspec.backends.deepspeed.options import DeepSpeedOptions
 from ftspec.backends.deepspeed.precision import batch_settings, precision_settings
-from ftspec.backends.deepspeed.schema import deepspeed_validator
+from ftspec.backends.deepspeed.schema import deepspeed_validator, with_value
 from ftspec.backends.deepspeed.settings import Setting, flattened, nested
 from ftspec.backends.deepspeed.zero import zero_settings
 from ftspec.plan.model import Plan
@@ -18,8 +18,8 @@ PATH = "deepspeed/ds_config.json"
 """Where the file goes, under the output directory."""
 
 
-def plan_settings(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:
-    """What the plan says to DeepSpeed, in the order of the file."""
+def open_settings(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:
+    """What the plan says to DeepSpeed, in the order of the file; DeepSpeed's own defaults are not looked up."""
     return [
         *batch_settings(plan),
         *precision_settings(plan),
@@ -29,6 +29,11 @@ def plan_settings(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:
         *scheduler_settings(plan),
         *activation_settings(plan),
     ]
+
+
+def plan_settings(plan: Plan, options: DeepSpeedOptions) -> list[Setting]:
+    """What the plan says to DeepSpeed, in the order of the file, every value known."""
+    return [with_value(setting) for setting in open_settings(plan, options)]
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,12 @@ def shards_layers_itself(plan: Plan) -> bool:
     return plan.training.stack == "deepspeed" and plan.parallelism.tensor > 1 and plan.parallelism.pipeline == 1
 
 
+def counted_batch(plan: Plan) -> int:
+    """The `train_batch_size` that DeepSpeed derives where every process counts as data parallel, in samples."""
+    training = plan.training
+    return training.micro_batch_size * training.gradient_accumulation_steps * plan.hardware.world_size
+
+
 def spreads_experts_itself(plan: Plan) -> bool:
     """Whether DeepSpeed replaces the experts by expert-parallel ones (AutoEP).
 

@@ -1,10 +1,10 @@
 """Tensor, expert and sequence parallelism, the pipeline, and activation checkpointing."""
 
 from ftspec.backends.deepspeed.facts import shards_layers_itself, spreads_experts_itself, uses_ulysses
-from ftspec.backends.deepspeed.schema import default_setting
-from ftspec.backends.deepspeed.settings import Setting, constant
+from ftspec.backends.deepspeed.settings import Setting, constant, default_setting
 from ftspec.plan.model import Plan
 
+_RECOMPUTATION = "training.activation_checkpointing, training.checkpoint_every_layers"
 _CHECKPOINTING = (
     "partition_activations",
     "cpu_checkpointing",
@@ -48,11 +48,22 @@ def activation_settings(plan: Plan) -> list[Setting]:
         groups = -(-layers // training.checkpoint_every_layers)
         settings += [default_setting(f"activation_checkpointing.{name}") for name in _CHECKPOINTING]
         settings.append(
-            Setting("activation_checkpointing.number_checkpoints", groups, "training.activation_checkpointing")
+            Setting(
+                "activation_checkpointing.number_checkpoints",
+                groups,
+                f"{_RECOMPUTATION}, model.shape, parallelism.pipeline",
+            )
         )
     if plan.parallelism.pipeline > 1:
-        interval = training.checkpoint_every_layers if full else 0
-        settings.append(
-            Setting("pipeline.activation_checkpoint_interval", interval, "training.activation_checkpointing")
-        )
+        settings.append(_interval(plan))
     return settings
+
+
+def _interval(plan: Plan) -> Setting:
+    """The layers in a group that the pipeline engine recomputes whole; 0 for none."""
+    key, training = "pipeline.activation_checkpoint_interval", plan.training
+    if training.activation_checkpointing == "full":
+        return Setting(key, training.checkpoint_every_layers, _RECOMPUTATION)
+    if training.activation_checkpointing == "none":
+        return Setting(key, 0, "training.activation_checkpointing")
+    return constant(key, 0, "the engine recomputes whole layers, or nothing")

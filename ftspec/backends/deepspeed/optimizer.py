@@ -34,7 +34,7 @@ def optimizer_settings(plan: Plan) -> list[Setting]:
 
 
 def _moments(optimizer: OptimizerPlan) -> list[Setting]:
-    betas = Setting(f"{_PARAMS}.betas", [optimizer.beta1, optimizer.beta2], f"{_PATH}.beta1")
+    betas = Setting(f"{_PARAMS}.betas", [optimizer.beta1, optimizer.beta2], f"{_PATH}.beta1, {_PATH}.beta2")
     epsilon = Setting(f"{_PARAMS}.eps", optimizer.epsilon, f"{_PATH}.epsilon")
     momentum = Setting(f"{_PARAMS}.momentum", optimizer.momentum, f"{_PATH}.momentum")
     settings = {
@@ -94,10 +94,11 @@ def _rates(plan: Plan) -> list[Setting]:
         floor = schedule.minimum_learning_rate / peak
         return [
             Setting(f"{_SCHEDULE}.warmup_min_ratio", start, f"{path}.warmup_steps"),
-            Setting(f"{_SCHEDULE}.cos_min_ratio", floor, f"{path}.minimum_learning_rate"),
+            Setting(f"{_SCHEDULE}.cos_min_ratio", floor, f"{path}.minimum_learning_rate, {_PATH}.learning_rate"),
         ]
-    floor = schedule.minimum_learning_rate if schedule.kind == "linear" else 0.0
     return [
-        Setting(f"{_SCHEDULE}.warmup_min_lr", floor, f"{path}.minimum_learning_rate"),
+        Setting(f"{_SCHEDULE}.warmup_min_lr", schedule.minimum_learning_rate, f"{path}.minimum_learning_rate")
+        if schedule.kind == "linear"
+        else constant(f"{_SCHEDULE}.warmup_min_lr", 0.0, "warm-up begins at 0"),
         Setting(f"{_SCHEDULE}.warmup_max_lr", peak, f"{_PATH}.learning_rate"),
     ]

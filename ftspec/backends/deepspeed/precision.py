@@ -1,10 +1,10 @@
 """Batch, clipping and data types."""
 
 from ftspec.backends.deepspeed.facts import TORCH_TYPES, shards_layers_itself, uses_autocast
-from ftspec.backends.deepspeed.schema import default_setting
-from ftspec.backends.deepspeed.settings import Setting, constant
+from ftspec.backends.deepspeed.settings import Setting, constant, default_setting
 from ftspec.plan.model import Plan
 
+_HELD = "precision.compute, precision.parameters"
 _LOSS_SCALING = (
     "loss_scale",
     "initial_scale_power",
@@ -52,14 +52,16 @@ def precision_settings(plan: Plan) -> list[Setting]:
 def _bf16(plan: Plan) -> list[Setting]:
     precision = plan.precision
     if precision.parameters != "bf16":
-        return [Setting("bf16.enabled", False, "precision.compute")]
+        return [Setting("bf16.enabled", False, _HELD)]
     pure = precision.master_parameters == "none"
     return [
-        Setting("bf16.enabled", True, "precision.compute"),
+        Setting("bf16.enabled", True, _HELD),
         default_setting("bf16.check_grad_overflow"),
         Setting("bf16.bf16_master_weights_and_grads", pure, "precision.master_parameters"),
         Setting(
-            "bf16.bf16_optimizer_states", pure and precision.optimizer_states == "bf16", "precision.optimizer_states"
+            "bf16.bf16_optimizer_states",
+            pure and precision.optimizer_states == "bf16",
+            "precision.optimizer_states, precision.master_parameters",
         ),
     ]
 
@@ -67,9 +69,9 @@ def _bf16(plan: Plan) -> list[Setting]:
 def _fp16(plan: Plan) -> list[Setting]:
     precision = plan.precision
     if precision.parameters != "fp16":
-        return [Setting("fp16.enabled", False, "precision.compute")]
+        return [Setting("fp16.enabled", False, _HELD)]
     return [
-        Setting("fp16.enabled", True, "precision.compute"),
+        Setting("fp16.enabled", True, _HELD),
         *(default_setting(f"fp16.{name}") for name in _LOSS_SCALING),
         Setting(
             "fp16.fp16_master_weights_and_grads", precision.master_parameters == "none", "precision.master_parameters"

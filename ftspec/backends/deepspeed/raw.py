@@ -4,27 +4,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ftspec.backends.base import TargetOptions
-from ftspec.backends.deepspeed.carried import owners, spec_path
-from ftspec.backends.deepspeed.emit import plan_settings
-from ftspec.backends.deepspeed.raw_codes import CONTRADICTION, DEPRECATED_KEY, REMOVED_KEY, UNKNOWN_KEY, WRONG_VALUE
+from ftspec.backends.deepspeed.carried import owners
+from ftspec.backends.deepspeed.raw_against_plan import contradictions_by_key, shown, without_effect
+from ftspec.backends.deepspeed.raw_codes import DEPRECATED_KEY, REMOVED_KEY, UNKNOWN_KEY, WRONG_VALUE
 from ftspec.backends.deepspeed.schema import deepspeed_schema, deepspeed_validator, subschema
 from ftspec.backends.deepspeed.settings import flattened
 from ftspec.core.finding import Finding
 from ftspec.core.suggest import nearest
 from ftspec.core.units import Quantity
-from ftspec.plan.fields import value_at
 from ftspec.plan.model import Plan
 
 
 def raw_findings(plan: Plan, target: TargetOptions) -> list[Finding]:
     """What is wrong with the raw keys."""
-    contradictions = dict(_contradictions(plan, target))
+    contradictions = dict(contradictions_by_key(plan, target))
     findings = list(_quantities(target.raw, target))
     for error in deepspeed_validator().iter_errors(target.raw):
         key = ".".join(part for part in error.absolute_path if isinstance(part, str))
         if key not in contradictions:
             findings += _explained(key, error, target)
-    return [*findings, *contradictions.values(), *_deprecated(target)]
+    return [*findings, *contradictions.values(), *without_effect(plan, target), *_deprecated(target)]
 
 
 def _quantities(values: Mapping[str, Any], target: TargetOptions) -> Iterator[Finding]:
@@ -42,7 +41,7 @@ def _explained(key: str, error: Any, target: TargetOptions) -> Iterator[Finding]
             yield _unknown(key, name, known, target)
     elif not isinstance(error.instance, Quantity):
         wanted = _wanted(error.schema)
-        message = f"{key} = {_shown(error.instance)} is not what DeepSpeed takes there"
+        message = f"{key} = {shown(error.instance)} is not what DeepSpeed takes there"
         place = target.places.get(f"raw.{key}")
         span = target.where(f"raw.{key}") if place is None else place.value
         yield WRONG_VALUE.finding(message, span, f"write {wanted}" if wanted else None)
@@ -74,14 +73,6 @@ def _homes(name: str, schema: Mapping[str, Any], path: str) -> Iterator[str]:
         yield from _homes(name, inner, home)
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'"{value[:40]}"'
-    return "a block" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else str(value)
-
-
 _WORDS = {
     "integer": "a whole number",
     "number": "a number",
@@ -106,26 +97,6 @@ def _wanted(schema: Mapping[str, Any]) -> str:
     lowest, above = schema.get("minimum"), schema.get("exclusiveMinimum")
     limit = f" of at least {lowest}" if lowest is not None else f" above {above}" if above is not None else ""
     return " or ".join(words) + limit
-
-
-def _contradictions(plan: Plan, target: TargetOptions) -> Iterator[tuple[str, Finding]]:
-    """Raw keys that say something else than the plan, each with its finding."""
-    emitted = {setting.key: setting.value for setting in plan_settings(plan, target.options)}
-    for key, value in flattened(target.raw).items():
-        owner = owners().get(key)
-        if owner is None or _agrees(plan, key, value, owner, emitted):
-            continue
-        field = spec_path(owner)
-        here = f", and the plan has {_shown(emitted[key])}" if key in emitted else ""
-        message = f"{key} = {_shown(value)} is decided by {field}{here}"
-        yield key, CONTRADICTION.finding(message, target.where(f"raw.{key}"), f"leave it out of raw and write {field}")
-
-
-def _agrees(plan: Plan, key: str, value: Any, owner: str, emitted: Mapping[str, Any]) -> bool:
-    """Whether a raw key says what the file says anyway, or, where the file has no such key, what the plan says."""
-    if key in emitted:
-        return bool(emitted[key] == value)
-    return value in (False, "none") or bool(value == value_at(plan, owner))
 
 
 def _deprecated(target: TargetOptions) -> Iterator[Finding]:

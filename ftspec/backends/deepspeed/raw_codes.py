@@ -54,3 +54,12 @@ DEPRECATED_KEY = declare(
     _raw_job("zero_optimization { stage3_gather_fp16_weights_on_model_save = true }"),
     _raw_job("zero_optimization { stage3_gather_16bit_weights_on_model_save = true }"),
 )
+NO_EFFECT = declare(
+    "FT505",
+    Severity.WARNING,
+    "the raw key has no effect in this plan",
+    "DeepSpeed reads the keys of a part that is off, such as `fp16` under bf16 or ZeRO 3's below stage 3, and does not "
+    "use them (deepspeed/runtime/engine.py, `_configure_zero_optimizer`). The job would not be the one that was meant.",
+    _raw_job("fp16 { loss_scale = 128 }"),
+    _raw_job("zero_optimization { zero_quantized_gradients = true }"),
+)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ftspec.backends.deepspeed.settings import Setting
+from ftspec.backends.deepspeed.settings import DEFAULT, Setting
 from ftspec.core.resources import resource_path
 
 
@@ -32,9 +32,11 @@ def subschema(path: tuple[str | int, ...]) -> Mapping[str, Any]:
     return dict(node)
 
 
-def default_setting(key: str) -> Setting:
-    """A key at DeepSpeed's own default, written so that another version's default changes nothing.
+def with_value(setting: Setting) -> Setting:
+    """The setting itself, or a `default_setting` with DeepSpeed's value.
 
     Raises KeyError for a key without a default (a fault of ours).
     """
-    return Setting(key, subschema(tuple(key.split(".")))["default"], "constant: DeepSpeed's default, stated")
+    if setting.value is not DEFAULT:
+        return setting
+    return setting._replace(value=subschema(tuple(setting.key.split(".")))["default"])

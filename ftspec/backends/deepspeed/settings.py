@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Setting(NamedTuple):
-    """One key of the file. `origin` is the plan path that it carries, or `constant: why`."""
+    """One key of the file. `origin` is the plan path that it carries (several joined by ", "), or `constant: why`."""
 
     key: str
     value: Any
@@ -15,6 +15,15 @@ class Setting(NamedTuple):
 def constant(key: str, value: Any, why: str) -> Setting:
     """A setting that no plan value decides."""
     return Setting(key, value, f"constant: {why}")
+
+
+DEFAULT = object()
+"""The value of a setting that stands for DeepSpeed's default, until the schema is read."""
+
+
+def default_setting(key: str) -> Setting:
+    """A key at DeepSpeed's own default, written so that another version's default changes nothing."""
+    return Setting(key, DEFAULT, "constant: DeepSpeed's default, stated")
 
 
 def nested(settings: Iterable[Setting]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """ZeRO: the stage, its buckets, and offload."""
 
 from ftspec.backends.deepspeed.options import DeepSpeedOptions
-from ftspec.backends.deepspeed.schema import default_setting
-from ftspec.backends.deepspeed.settings import Setting, constant
+from ftspec.backends.deepspeed.settings import Setting, constant, default_setting
 from ftspec.plan.model import Plan, StorageDevice
 
 _ZERO = "zero_optimization"

@@ -8,7 +8,7 @@ import pytest
 from ftspec.backends.base import Artefact
 from ftspec.backends.deepspeed import BACKEND
 from ftspec.backends.deepspeed.settings import flattened
-from ftspec.spec.model import Offload, Parallelism, Precision, Training
+from ftspec.spec.model import Checkpointing, Offload, Parallelism, Precision, Scheduler, Training
 from ftspec.spec.optimizers import OptimizerChoice
 from tests.backends.deepspeed.plans import cpu_plan, plan_of, target_of
 
@@ -102,3 +102,38 @@ def test_a_cpu_has_no_fused_optimizer() -> None:
 def test_a_file_that_breaks_deepspeeds_schema_is_our_fault() -> None:
     with pytest.raises(ValueError, match="wrong at"):
         emitted(target_of(raw={"no_such_key": 1}))
+
+
+@pytest.mark.parametrize(
+    ("key", "paths"),
+    [
+        ("optimizer.params.betas", {"training.optimizer.beta1", "training.optimizer.beta2"}),
+        (
+            "scheduler.params.cos_min_ratio",
+            {"training.scheduler.minimum_learning_rate", "training.optimizer.learning_rate"},
+        ),
+        ("bf16.enabled", {"precision.compute", "precision.parameters"}),
+        ("bf16.bf16_optimizer_states", {"precision.optimizer_states", "precision.master_parameters"}),
+        (
+            "activation_checkpointing.number_checkpoints",
+            {
+                "training.activation_checkpointing",
+                "training.checkpoint_every_layers",
+                "model.shape",
+                "parallelism.pipeline",
+            },
+        ),
+    ],
+)
+def test_a_value_of_several_plan_values_names_them_all(key: str, paths: set[str]) -> None:
+    training = Training(
+        activation_checkpointing=Checkpointing("full", 2), learning_rate_scheduler=Scheduler("cosine", 10), steps=100
+    )
+    assert set(emitted(training=training).origins[key].split(", ")) == paths
+
+
+def test_a_constant_rate_rises_from_0_whatever_its_minimum() -> None:
+    schedule = Scheduler("constant", 50, 100, 1e-6)
+    artefact = emitted(training=Training(learning_rate_scheduler=schedule))
+    assert content(artefact)["scheduler"]["params"]["warmup_min_lr"] == 0.0
+    assert artefact.origins["scheduler.params.warmup_min_lr"].startswith("constant: ")

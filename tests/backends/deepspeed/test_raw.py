@@ -8,7 +8,7 @@ from ftspec.backends.deepspeed import BACKEND
 from ftspec.core.finding import Finding
 from ftspec.core.source import Place, Span
 from ftspec.core.units import Dimension, Quantity
-from ftspec.spec.model import Offload, Parallelism
+from ftspec.spec.model import Offload, Parallelism, Precision
 from tests.backends.deepspeed.plans import plan_of, target_of
 
 PLAN = plan_of(parallelism=Parallelism(zero_stage=3, offload=Offload("cpu")))
@@ -53,6 +53,7 @@ def test_unknown_keys(raw: dict[str, Any], message: str, help: str) -> None:
         ({"zero_optimization": {"reduce_bucket_size": 0.5}}, "a whole number above 0"),
         ({"zero_optimization": {"overlap_comm": "auto"}}, "true or false"),
         ({"zero_optimization": 3}, "a block"),
+        ({"zero_optimization": {"zero_hpz_partition_size": "4"}}, "a whole number"),
         ({"communication_data_type": "float32"}, "one of fp32, fp16, bf16"),
         ({"zero_optimization": {"reduce_bucket_size": Quantity(500, Dimension.BYTES)}}, "the plain number, 500"),
     ],
@@ -76,6 +77,7 @@ def test_wrong_values(raw: dict[str, Any], help: str) -> None:
         ({"scheduler": {"type": "WarmupLR"}}, "training.learning_rate_scheduler"),
         ({"tensor_parallel": {"autotp_size": 2}}, "parallelism.tensor"),
         ({"data_types": {"grad_accum_dtype": "fp32"}}, "precision.gradients"),
+        ({"pipeline": {"stages": 4}}, "parallelism.pipeline"),
     ],
 )
 def test_contradictions_name_the_field_to_write(raw: dict[str, Any], field: str) -> None:
@@ -94,10 +96,46 @@ def test_contradictions_name_the_field_to_write(raw: dict[str, Any], field: str)
         {"flops_profiler": {"enabled": True, "profile_step": 5}},
         {"aio": {"queue_depth": 16}},
         {"communication_data_type": "fp32"},
+        {"pipeline": {"stages": "auto"}},
+        {"pipeline": {"stages": 1, "partition": "best"}},
+        {"fp16": {"enabled": False, "initial_scale_power": 16}},
+        {"bf16": {"check_grad_overflow": True}},
+        {"zero_optimization": {"zero_hpz_partition_size": 4, "zero_quantized_gradients": True}},
+        {"zero_optimization": {"zero_hpz_partition_size": 16}},
     ],
 )
 def test_what_agrees_with_the_plan_or_adds_to_it_is_fine(raw: dict[str, Any]) -> None:
     assert found(raw) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ({"fp16": {"loss_scale": 128}}, "holds its parameters in bf16"),
+        ({"pipeline": {"partition": "uniform"}}, "has no pipeline"),
+        ({"zero_optimization": {"zero_hpz_partition_size": 4}}, "zero_stage = 2"),
+        ({"zero_optimization": {"zero_quantized_gradients": True}}, "zero_stage = 2"),
+        ({"zero_optimization": {"stage3_max_live_parameters": 5}}, "zero_stage = 2"),
+        ({"zero_optimization": {"max_live_parameters": 5}}, "zero_stage = 2"),
+    ],
+)
+def test_a_key_of_a_part_that_is_off_has_no_effect(raw: dict[str, Any], why: str) -> None:
+    (finding,) = BACKEND.check(plan_of(parallelism=Parallelism(zero_stage=2)), target_of(raw=raw))
+    assert finding.code == "FT505"
+    assert why in finding.message
+
+
+def test_a_part_that_is_on_takes_its_keys() -> None:
+    raw = {"fp16": {"loss_scale": 128}, "pipeline": {"partition": "uniform", "stages": 2}}
+    plan = plan_of(precision=Precision(compute="fp16"), parallelism=Parallelism(pipeline=2))
+    assert BACKEND.check(plan, target_of(raw=raw)) == BACKEND.check(plan, target_of())
+
+
+def test_a_secondary_partition_divides_the_gpus() -> None:
+    (finding,) = found({"zero_optimization": {"zero_hpz_partition_size": 3}})
+    assert finding.code == "FT501"
+    assert "does not divide the 8 GPUs" in finding.message
+    assert finding.help == "write 2, 4 or 8"
 
 
 def test_removed_and_deprecated_keys() -> None:

@@ -103,8 +103,10 @@ def script_divides_the_layers(rule: Rule, plan: Plan, target: TargetOptions) -> 
     """tensor beside pipeline is in the PipelineModule's topology."""
     layout = plan.parallelism
     if plan.training.stack == "deepspeed" and layout.tensor > 1 and layout.pipeline > 1:
+        experts = f" and expert = {layout.expert} are" if layout.expert > 1 else " is"
         message = (
-            f"with a pipeline DeepSpeed does not cut the layers itself: tensor = {layout.tensor} is not in its file"
+            f"with a pipeline DeepSpeed does not cut the layers itself: tensor = {layout.tensor}{experts} not in its"
+            " file"
         )
         topology = (
             f"PipeModelDataParallelTopology(num_pp={layout.pipeline}, num_mp={layout.tensor}, num_dp={layout.data})"

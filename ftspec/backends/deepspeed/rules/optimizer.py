@@ -11,6 +11,7 @@ from ftspec.plan.model import Plan
 from ftspec.rules.example import job
 from ftspec.rules.wording import blamed
 
+_FLOOR = "learning_rate_scheduler = linear { warmup_steps = WARMUP  minimum_learning_rate = FLOOR }  steps = 1000"
 _ON_A_CPU = """ft 1
 model { num_hidden_layers = 2  hidden_size = 64  intermediate_size = 128  num_attention_heads = 4  vocab_size = 256 }
 hardware { gpu = "cpu"  gpus_per_node = 2 }
@@ -153,3 +154,25 @@ def warm_up_has_two_steps(rule: Rule, plan: Plan, target: TargetOptions) -> Iter
     yield rule.finding(
         message, blamed(plan, f"{_SCHEDULER}.warmup_steps", _SCHEDULER), "write warmup_steps = 2 or more"
     )
+
+
+@deepspeed_rule(
+    "FT543",
+    Severity.NOTE,
+    "DeepSpeed's linear schedule warms up from its minimum",
+    "WarmupDecayLR has one `warmup_min_lr`, from which it rises and to which it falls "
+    "(deepspeed/runtime/lr_schedules.py); Megatron's schedule and DeepSpeed's cosine rise from 0. "
+    "Without it the decay would end at 0 instead of the minimum.",
+    bad=job(training=_FLOOR.replace("WARMUP", "100").replace("FLOOR", "1e-6")) + TARGET,
+    good=job(training=_FLOOR.replace("WARMUP", "100").replace("FLOOR", "0.0")) + TARGET,
+)
+def linear_rises_from_its_minimum(rule: Rule, plan: Plan, target: TargetOptions) -> Iterator[Finding]:
+    """A linear schedule with a minimum above 0."""
+    scheduler = plan.training.scheduler
+    if scheduler.kind == "linear" and scheduler.minimum_learning_rate > 0:
+        message = (
+            f"DeepSpeed's linear schedule also begins its warm-up at minimum_learning_rate = "
+            f"{scheduler.minimum_learning_rate:g}, not at 0"
+        )
+        help = "write cosine, which rises from 0 and falls to the minimum, or leave the minimum out"
+        yield rule.finding(message, blamed(plan, f"{_SCHEDULER}.minimum_learning_rate"), help)
