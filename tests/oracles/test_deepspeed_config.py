@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftspec.backends.deepspeed import BACKEND
-from ftspec.backends.deepspeed.facts import shards_layers_itself, uses_ulysses
+from ftspec.backends.deepspeed.facts import counted_batch, shards_layers_itself, uses_ulysses
 from ftspec.core.finding import Severity, has_errors
 from ftspec.pipeline import check_file
 from ftspec.plan.model import Plan
@@ -66,8 +66,7 @@ def assert_read(plan: Plan) -> None:
     read, job, precision = loaded.config, plan.training, plan.precision
     assert read.train_micro_batch_size_per_gpu == job.micro_batch_size
     assert read.gradient_accumulation_steps == job.gradient_accumulation_steps
-    replicas = 1 if not shards_layers_itself(plan) else plan.parallelism.tensor
-    assert read.train_batch_size == job.global_batch_size * replicas
+    assert read.train_batch_size == (counted_batch(plan) if shards_layers_itself(plan) else job.global_batch_size)
     assert read.gradient_clipping == job.gradient_clipping
     assert read.zero_optimization_stage == plan.parallelism.zero_stage
     assert read.bfloat16_config.enabled is (precision.parameters == "bf16")

@@ -48,6 +48,18 @@ def test_linear_falls_to_its_floor(floor: float) -> None:
     assert seen[10:] == pytest.approx([floor + (PEAK - floor) * (TOTAL - step) / 30 for step in range(10, TOTAL + 1)])
 
 
+def test_linear_also_rises_from_its_floor() -> None:
+    """Which a note says: the real schedule has one parameter for both ends."""
+    seen = rates(kind="linear", warmup_steps=10, minimum_learning_rate=4e-5)
+    assert seen[:10] == pytest.approx([4e-5 + (PEAK - 4e-5) * step / 10 for step in range(10)])
+
+
+@pytest.mark.parametrize("floor", [0.0, 4e-5])
+def test_cosine_rises_from_0_whatever_its_floor(floor: float) -> None:
+    seen = rates(kind="cosine", warmup_steps=10, minimum_learning_rate=floor)
+    assert seen[:10] == pytest.approx([PEAK * step / 10 for step in range(10)])
+
+
 @pytest.mark.parametrize("floor", [0.0, 4e-5])
 def test_cosine_falls_to_its_floor(floor: float) -> None:
     seen = rates(kind="cosine", warmup_steps=10, minimum_learning_rate=floor)
