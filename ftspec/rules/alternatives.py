@@ -8,7 +8,7 @@ from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
 from ftspec.plan.model import Plan
 from ftspec.rules.arithmetic import divisors
-from ftspec.rules.changes import Changes
+from ftspec.rules.changes import Changes, is_written
 from ftspec.rules.example import job
 from ftspec.rules.stacks import has_feature
 from ftspec.rules.trials import Bench, Trial
@@ -86,8 +86,8 @@ def _candidates(bench: Bench, nodes: int) -> Iterator[Changes]:
 
 def _batch_divides(plan: Plan, data: int) -> bool:
     training = plan.training
-    given = plan.origins["training.global_batch_size"].kind == "given"
-    return not given or training.global_batch_size % (training.micro_batch_size * data) == 0
+    written = is_written(plan, "training.global_batch_size")
+    return not written or training.global_batch_size % (training.micro_batch_size * data) == 0
 
 
 def _layout(bench: Bench, nodes: int, tensor: int, pipeline: int, data: int) -> Changes:
@@ -105,11 +105,11 @@ def _layout(bench: Bench, nodes: int, tensor: int, pipeline: int, data: int) -> 
         "parallelism.zero_stage": _zero_stage(bench, pipeline, data * layout.context),
         "parallelism.expert_tensor": min(layout.expert_tensor, tensor),
     }
-    if plan.given("parallelism.distributed_optimizer"):
+    if is_written(plan, "parallelism.distributed_optimizer"):
         wanted["parallelism.distributed_optimizer"] = (
             wanted["parallelism.zero_stage"] == 1 and "megatron" in bench.stacks
         )
-    if plan.given("training.gradient_accumulation_steps") and plan.given("training.global_batch_size"):
+    if is_written(plan, "training.gradient_accumulation_steps") and is_written(plan, "training.global_batch_size"):
         samples = training.micro_batch_size * data
         wanted["training.gradient_accumulation_steps"] = training.global_batch_size // samples
     if all(stack not in ("ddp", "fsdp2") for stack in bench.stacks) and precision.parameters != "fp32":
@@ -126,7 +126,7 @@ def _told(plan: Plan, path: str, value: Any) -> bool:
     block, _, name = path.partition(".")
     if path in _ALWAYS_TOLD and value > _ALWAYS_TOLD[path]:
         return True
-    if path in ("parallelism.expert_tensor", "parallelism.schedule") and not plan.given(path):
+    if path in ("parallelism.expert_tensor", "parallelism.schedule") and not is_written(plan, path):
         return False
     return bool(getattr(getattr(plan, block), name) != value)
 

@@ -25,6 +25,12 @@ _KIBI_FROM = 1024
 _TAKEN_AS_THEY_ARE = ("method", "sequence_length", "activation_checkpointing", "attention", "loss")
 
 
+def is_written(plan: Plan, path: str) -> bool:
+    """Whether the plan's value at a path was written, in the spec or on the command line."""
+    origin = plan.origins.get(path)
+    return origin is not None and origin.kind == "given"
+
+
 class _Written:
     """What a spec with the changes would say."""
 
@@ -36,8 +42,7 @@ class _Written:
         if path in self.changes:
             return self.changes[path]
         stored = _STORED_AT.get(path, path)
-        origin = self.plan.origins.get(stored)
-        if origin is None or origin.kind != "given":
+        if not is_written(self.plan, stored):
             return None
         block, _, name = stored.partition(".")
         return getattr(getattr(self.plan, block), name)
@@ -116,12 +121,12 @@ def completed(plan: Plan, changes: Changes) -> Changes:
     own = {path: value for path, value in changes.items() if path not in (_DATA, _STEPS)}
     after = changed(plan, {**own, _DATA: None, _STEPS: None})
     micro, total = after.training.micro_batch_size, own.get("training.global_batch_size")
-    if total is None and plan.given("training.global_batch_size"):
+    if total is None and is_written(plan, "training.global_batch_size"):
         total = plan.training.global_batch_size
     data = after.parallelism.data
-    if plan.given(_DATA) and data != plan.parallelism.data:
+    if is_written(plan, _DATA) and data != plan.parallelism.data:
         own[_DATA] = data
-    steps = max(1, total // (micro * data)) if total and plan.given(_STEPS) else None
+    steps = max(1, total // (micro * data)) if total and is_written(plan, _STEPS) else None
     if steps and steps != plan.training.gradient_accumulation_steps:
         own[_STEPS] = steps
     return own

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ftspec.plan.model import MethodPlan, Plan, Stack
-from ftspec.rules.changes import Changes
+from ftspec.rules.changes import Changes, is_written
 from ftspec.rules.stacks import has_feature
 
 _LAYOUT = "parallelism."
@@ -21,7 +21,8 @@ def savings(plan: Plan, stacks: tuple[Stack, ...]) -> Iterator[list[Changes]]:
         yield [_spread(plan, stacks, axis, degree) for degree in _inside_a_node(plan, getattr(plan.parallelism, axis))]
     yield _offloaded(plan)
     yield [_more_nodes(plan, "data", factor) for factor in (2, 4)]
-    yield [_more_nodes(plan, "pipeline", factor) for factor in (2, 4, 8)]
+    longest = plan.model.shape.num_hidden_layers // plan.parallelism.pipeline
+    yield [_more_nodes(plan, "pipeline", factor) for factor in (2, 4, 8) if factor <= longest]
     yield _trained_less(plan, stacks)
     yield _shorter(plan)
 
@@ -44,7 +45,7 @@ def _computed(plan: Plan) -> Iterator[list[Changes]]:
 
 def _smaller_micro_batch(plan: Plan) -> Changes:
     changes: dict[str, Any] = {"training.micro_batch_size": 1}
-    if not plan.given("training.global_batch_size"):
+    if not is_written(plan, "training.global_batch_size"):
         changes["training.global_batch_size"] = plan.training.global_batch_size
     return changes
 
@@ -75,7 +76,7 @@ def _spread(plan: Plan, stacks: tuple[Stack, ...], axis: str, degree: int) -> Ch
     """A larger degree, with what has to be written beside it."""
     layout = plan.parallelism
     changes: dict[str, Any] = {f"{_LAYOUT}{axis}": degree}
-    if plan.given(f"{_LAYOUT}expert_tensor") and axis == "tensor" and layout.expert_tensor == layout.tensor > 1:
+    if is_written(plan, f"{_LAYOUT}expert_tensor") and axis == "tensor" and layout.expert_tensor == layout.tensor > 1:
         changes[f"{_LAYOUT}expert_tensor"] = degree
     if axis == "tensor" and not layout.sequence_parallel and all("megatron" in stack for stack in stacks):
         changes[f"{_LAYOUT}sequence_parallel"] = True
