@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ftspec.catalog.config_aliases import under_both_names
 from ftspec.catalog.config_file import ConfigProblem
 from ftspec.catalog.config_rope import rotary_values
 from ftspec.catalog.config_special import SPECIAL
@@ -30,6 +31,8 @@ _ALTERNATIVES = {
     "rms_norm_eps": ("layer_norm_eps", "layer_norm_epsilon", "layernorm_epsilon", "norm_eps"),
 }
 _UNUSUAL = ("num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "ssm_state_size", "encoder_layers")
+_UNUSUAL_BEGINNINGS = ("mamba", "conv_", "ssm", "rwkv", "linear_", "recurrent_")
+_PLAIN_LAYERS = {"full_attention", "sliding_attention", "attention"}
 _NULLABLE = frozenset(
     {"max_position_embeddings", "n_routed_experts", "n_shared_experts", "num_experts", "sliding_window"}
     | {"num_key_value_heads", "num_kv_heads", "q_lora_rank", "shared_expert_intermediate_size"}
@@ -183,7 +186,10 @@ def _general_config(config: Mapping[str, Any]) -> dict[str, Any] | ConfigProblem
         given = next((config[other] for other in others if other in config), None)
         if name not in filled and given is not None:
             filled[name] = given
-    unusual = [key for key in _UNUSUAL if filled.get(key)]
+    unusual = [key for key in filled if filled[key] and (key in _UNUSUAL or key.startswith(_UNUSUAL_BEGINNINGS))]
+    kinds = filled.get("layer_types")
+    if isinstance(kinds, list) and not set(map(str, kinds)) <= _PLAIN_LAYERS:
+        unusual.append("layer_types")
     if unusual:
         why = f'model_type "{config.get("model_type")}" is not known, and {unusual[0]} says that it is no plain decoder'
         return ConfigProblem(why, "state the shape in the spec: model { num_hidden_layers = … moe { … } }")
@@ -217,6 +223,7 @@ def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | Con
     """The shape that a text model's config describes, read as a model of a known type or as a general decoder."""
     table = architectures()
     known = known_model_type(model_type)
+    config = under_both_names(config, model_type)
     if known is None:
         general = _general_config(config)
         if isinstance(general, ConfigProblem):

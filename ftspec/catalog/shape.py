@@ -35,6 +35,7 @@ class ModelShape:
       behind one (`parallel_residual` says whether they run side by side at all).
     - `qk_norm_width` is what one query or key norm spans: a head, or all heads at once. `v_head_dim` None means
       that values are as wide as keys.
+    - `layers_without_positions`: some layers have no rotary positions (NoPE).
     - `attention_gate`: the query projection also makes a gate for the output. `attention_sinks`: one learned
       logit a head.
     - `layer_types` names each layer's kind: full_attention, sliding_attention, linear_attention, mamba,
@@ -75,6 +76,7 @@ class ModelShape:
     word_embed_proj_dim: int | None = None
     attention_sinks: bool = False
     attention_gate: bool = False
+    layers_without_positions: bool = False
     v_head_dim: int | None = None
     hidden_act: str = "silu"
     layer_types: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ class MoeShape:
     `shared_intermediate_size` is the total width of the shared experts. `latent_size` is the width that routed
     experts work in where it is not the hidden size (two projections around them). `beside_dense`: a layer with
     experts has the dense MLP too. `router_scale`: the router also scales its input and each expert's weight.
+    `routing` says in words how experts are chosen where it is not by the softmax of the logits alone.
     """
 
     num_experts: int
@@ -28,6 +29,7 @@ class MoeShape:
     latent_size: int | None = None
     beside_dense: bool = False
     router_scale: bool = False
+    routing: str = "softmax"
 
 
 @record

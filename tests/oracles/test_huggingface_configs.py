@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from transformers import CONFIG_MAPPING
 
+from ftspec import catalog
+from ftspec.catalog.config_file import ConfigProblem
 from ftspec.catalog.config_shape import architectures
 from ftspec.catalog.huggingface import read_config
 from ftspec.catalog.models import ModelRow, find_model
+from ftspec.core.resources import json_beside
 from tests.oracles.transformers_models import TEXT_MODELS, real_parameters, transformers_config
 
 NOT_OF_TRANSFORMERS = {"chatglm"}
@@ -89,3 +92,36 @@ def test_a_row_s_config_is_read_as_the_row(name: str, tmp_path: Path) -> None:
     assert isinstance(row, ModelRow)
     text = transformers_config(row).to_dict()
     assert read(tmp_path, {"model_type": "outer", "text_config": text}).shape == row.shape
+
+
+def test_both_names_of_a_key_are_those_of_the_config_classes() -> None:
+    table = architectures()
+    classes = {
+        kind: CONFIG_MAPPING[kind] for kind in {*table["architectures"], *table["stands_for"]} if kind in CONFIG_MAPPING
+    }
+    real = {kind: dict(found.attribute_map) for kind, found in classes.items() if found.attribute_map}
+    assert json_beside(catalog.__file__, "config_aliases.json")["aliases"] == real
+
+
+def test_experts_under_either_name(tmp_path: Path) -> None:
+    sizes = {
+        "num_hidden_layers": 2,
+        "hidden_size": 96,
+        "intermediate_size": 160,
+        "num_attention_heads": 6,
+        "vocab_size": 503,
+    }
+    moe = {"num_experts_per_tok": 2, "moe_intermediate_size": 40, "num_key_value_heads": 3}
+    counts = set()
+    for name in ("num_experts", "num_local_experts"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3_moe", **sizes, **moe, name: 6}))
+        row = read_config(str(tmp_path / "config.json"))
+        assert isinstance(row, ModelRow)
+        counts.add(row.parameters)
+    assert len(counts) == 1
+
+
+@pytest.mark.parametrize("kind", ["falcon_h1", "lfm2"])
+def test_a_hybrid_that_is_not_known_is_refused(kind: str, tmp_path: Path) -> None:
+    CONFIG_MAPPING[kind](num_hidden_layers=2).save_pretrained(tmp_path)
+    assert isinstance(read_config(str(tmp_path / "config.json")), ConfigProblem)

@@ -25,7 +25,7 @@ CARRIED = frozenset({
 CARRIED_EXPERTS = frozenset({
     "num_experts", "num_experts_per_tok", "moe_intermediate_size", "num_shared_experts", "shared_intermediate_size",
     "first_k_dense_replace", "router_bias", "moe_layer_step", "dense_layers", "expert_bias", "shared_expert_gate",
-    "latent_size",
+    "latent_size", "routing",
 })  # fmt: skip
 _WORDS = {
     "final_norm": "no final norm",

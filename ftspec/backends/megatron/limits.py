@@ -36,8 +36,8 @@ EXPERT_BIAS = declare(
         parallelism="tensor = 2  expert = 4  sequence_parallel = true",
     ),
     megatron_job(
-        model='from = "openai/gpt-oss-20b"  num_hidden_layers = 2',
-        parallelism="tensor = 2  expert = 4  expert_tensor = 1  sequence_parallel = true",
+        model='from = "mistralai/Mixtral-8x7B-v0.1"  num_hidden_layers = 2',
+        parallelism="tensor = 2  expert = 4  sequence_parallel = true",
     ),
 )
 EAGER_CONTEXT = declare(

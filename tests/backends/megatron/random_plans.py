@@ -22,7 +22,7 @@ MODELS = (
     "mistralai/Mistral-7B-v0.1",
     "mistralai/Mixtral-8x7B-v0.1",
     "Qwen/Qwen3-30B-A3B",
-    "openai/gpt-oss-20b",
+    "mistralai/Mixtral-8x22B-v0.1",
     "deepseek-ai/DeepSeek-V3",
 )
 

@@ -40,8 +40,9 @@ ONE_OF_A_KIND = (
     "Qwen/Qwen1.5-MoE-A2.7B",
     "nvidia/Nemotron-4-340B-Base",
     "deepseek-ai/deepseek-coder-6.7b-base",
+    "openai/gpt-oss-20b",
 )
-"""Models with features that no other plan here has."""
+"""Models with features that no other plan here has (the last is refused, for its activation alone)."""
 
 
 @cache
