@@ -75,13 +75,18 @@ def test_the_environment_decides_where_it_runs(folder: Path) -> None:
     ]
 
 
+def test_a_script_is_never_an_option_of_torchrun() -> None:
+    text = BACKEND.compile(make_plan(), make_target(script="--standalone"))[2].text
+    assert "default_script=./--standalone\n" in text
+
+
 def test_several_nodes_need_an_address(folder: Path) -> None:
     done = run(folder, make_plan(hardware=Hardware(gpu="H100-SXM5-80GB", nodes=2, gpus_per_node=8)))
     assert done.returncode == 2
     assert "MASTER_ADDR" in done.stderr
 
 
-@pytest.mark.parametrize("nodes", ["2", "0", "many", "1 + 0", "x[$(touch owned)]"])
+@pytest.mark.parametrize("nodes", ["2", "0", "01", "08", "-1", "many", "1 + 0", "x[$(touch owned)]"])
 def test_another_number_of_gpus_is_refused(folder: Path, nodes: str) -> None:
     done = run(folder, make_plan(), NNODES=nodes, MASTER_ADDR="node0")
     assert done.returncode != 0
