@@ -8,7 +8,7 @@ from typing import Any
 from ftspec.core.finding import Finding, Related
 from ftspec.core.rule import Rule
 from ftspec.core.source import Span
-from ftspec.core.suggest import nearest
+from ftspec.core.suggest import MOST_EXPLAINED, nearest
 from ftspec.spec.arithmetic import FUNCTIONS, OperandError, call, combine, negate
 from ftspec.spec.body import Body, Collector, Node
 from ftspec.spec.evaluation_codes import (
@@ -98,8 +98,7 @@ class Evaluation:
         if node.state == _RUNNING:
             return self._cycle(node)
         if len(self._running) >= _MAXIMUM_DEPTH:
-            message = f"the value of `{node.label}` needs more than {_MAXIMUM_DEPTH} others, one after the other"
-            return self.report(TOO_DEEP, message, node.key.span, "shorten the chain of names")
+            return self._too_deep(node)
         node.state = _RUNNING
         self._running.append(node)
         if isinstance(node.expression, Body):
@@ -109,6 +108,13 @@ class Evaluation:
         self._running.pop()
         node.state = _DONE
         return node.result
+
+    def _too_deep(self, node: Node) -> Any:
+        """Report the first value of all that needs too many others: each one before it in its chain does too."""
+        if any(finding.code == TOO_DEEP.code for finding in self.findings):
+            return FAILED
+        message = f"the value of `{node.label}` needs more than {_MAXIMUM_DEPTH} others, one after the other"
+        return self.report(TOO_DEEP, message, node.key.span, "shorten the chain of names")
 
     def _cycle(self, node: Node) -> Any:
         start = self._running.index(node)
@@ -141,7 +147,7 @@ class Evaluation:
 
     def unknown_name(self, name: str, span: Span) -> Any:
         """Report a bare word that stands where only a `let` could."""
-        meant = nearest(name, self.lets)
+        meant = nearest(name, self.lets) if len(self.findings) < MOST_EXPLAINED else None
         help = f"did you mean `{meant}`?" if meant else f"define it: `let {name} = …`"
         return self.report(UNKNOWN_NAME, f"there is no `let` named `{name}` here", span, help)
 

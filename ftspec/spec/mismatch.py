@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ftspec.core.suggest import nearest
+from ftspec.core.suggest import MOST_EXPLAINED, nearest
 from ftspec.core.units import Dimension
 from ftspec.spec.evaluation_codes import UNKNOWN_NAME
 from ftspec.spec.site import Site, Slot
@@ -88,7 +88,7 @@ def wrong_word(site: Site, slot: Slot, word: Word) -> Any:
         fix = site.replacement(path, word, right)
         return site.report(UNKNOWN_WORD, path, f"`{name}` is `true` or `false`", f"write `{right}`", fix=fix)
     if accepts.integer or accepts.real:
-        meant = nearest(word, word.known)
+        meant = nearest(word, word.known) if len(site.findings) < MOST_EXPLAINED else None
         help = f"did you mean `{meant}`?" if meant else f"write {expected(accepts)}, or define `let {word} = …`"
         message = f"`{name}` takes {expected(accepts)}, and there is no `let` named `{word}`"
         return site.report(UNKNOWN_NAME, path, message, help)

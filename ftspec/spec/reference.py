@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ftspec.core.suggest import nearest
+from ftspec.core.suggest import MOST_EXPLAINED, nearest
 from ftspec.core.units import Dimension, Quantity
 from ftspec.spec.body import Body, Node
 from ftspec.spec.evaluation_codes import NOT_KNOWN_YET, UNKNOWN_NAME
@@ -108,7 +108,9 @@ def _unknown(run: "Evaluation", reference: Reference) -> Any:
             reference.span,
             f"write `{reference.parts[-1]}` in `{'.'.join(reference.parts[:-1])}`, or a number here",
         )
-    meant = _meant(text, [*_written_paths(run.root, ""), *spec_paths(), ".".join(GPUS)])
+    meant = None
+    if len(run.findings) < MOST_EXPLAINED:
+        meant = _meant(text, [*_written_paths(run.root, ""), *spec_paths(), ".".join(GPUS)])
     help = (
         f"did you mean `{meant}`?" if meant else "a dotted path names a key of this file, such as `parallelism.tensor`"
     )

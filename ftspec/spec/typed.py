@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from ftspec.core.finding import Edit, Finding, Fix
 from ftspec.core.source import START, Place, Span
+from ftspec.core.suggest import MOST_EXPLAINED
 from ftspec.core.units import Dimension, Quantity
 from ftspec.spec import mismatch
 from ftspec.spec.fields import fields_of, kind_words
@@ -53,6 +54,9 @@ def _unknown_field(site: Site, kind: type[Any], key: str, value: Any, path: str)
         name = block.rpartition(".")[2] or "this block"
         message = f"`{name}` is one block and takes no word before `{{`"
         site.report(BLOCK_OR_VALUE, block, message, f"write `{name} {{ … }}`", key=True)
+        return
+    if len(site.findings) >= MOST_EXPLAINED:
+        site.report(UNKNOWN_FIELD, path, f"there is no key `{shortened(key)}` here", key=True)
         return
     message, help, right = explain_unknown(kind, shortened(key), path)
     fix = Fix(f"write `{right}`", (Edit(site.where(path, key=True), right),)) if right and path in site.places else None

@@ -210,5 +210,14 @@ def test_one_mistake_in_a_let_is_reported_once() -> None:
 
 def test_a_long_chain_of_lets_is_a_finding() -> None:
     chain = "\n".join(f"let a{step} = a{step + 1} + 1" for step in range(3000))
-    _, findings = lowered(f"{chain}\nlet a3000 = 1")
-    assert {finding.code for finding in findings} == {"FT109"}
+    assert only(f"{chain}\nlet a3000 = 1").code == "FT109"
+
+
+@pytest.mark.parametrize("mistake", ["let b{} = {} + nmae{}", "key{} = {}", "let c{} = prallelism.tensor{} + {}"])
+def test_of_thousands_of_mistakes_the_first_ones_are_explained(mistake: str) -> None:
+    names = "\n".join(f"let name{step} = {step}" for step in range(3000))
+    wrong = "\n".join(mistake.format(step, step, step) for step in range(1500))
+    _, findings = lowered(f"{names}\n{wrong}")
+    assert len(findings) == 1500
+    assert findings[0].help
+    assert all(finding.message for finding in findings)
