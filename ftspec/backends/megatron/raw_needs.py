@@ -57,6 +57,7 @@ EXCLUDES: tuple[tuple[str, str], ...] = (
     ("overlap-moe-expert-parallel-comm", "recompute-granularity=full"),
     ("overlap-moe-expert-parallel-comm", "moe-shared-expert-overlap"),
     ("cpu-offloading-num-layers", "recompute-granularity"),
+    ("cuda-graph-impl=local", "recompute-granularity=full"),
     ("cross-entropy-fusion-impl=te", "cross-entropy-loss-fusion"),
     ("save-params-interval", "overlap-param-gather"),
     ("squared-relu", "swiglu"),

@@ -118,8 +118,9 @@ def emerging_optimizers(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
             blame(plan, target, "precision.compute", _OPTIMIZER),
             "write compute = bf16, or optimizer = adamw",
         )
+    layer_wise = ", and Megatron shards its states layer by layer instead" if plan.parallelism.zero_stage == 1 else ""
     yield PACKAGE.finding(
-        f"{kind} needs the emerging-optimizers package beside Megatron",
+        f"{kind} needs the emerging-optimizers package beside Megatron{layer_wise}",
         span,
         "install emerging-optimizers in the training image",
     )
