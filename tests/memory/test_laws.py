@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ftspec.memory.estimate import estimate_memory, interval_around, verdict_of
@@ -107,7 +107,7 @@ def test_more_replicas_never_need_more(plan: Plan) -> None:
     assert allocated(four) <= allocated(two)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(plans())
 def test_shards_of_the_states_sum_to_the_whole(plan: Plan) -> None:
     """Up to padding: the ranks' states together are the whole states, or a little more."""

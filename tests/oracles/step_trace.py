@@ -6,7 +6,10 @@ category. The model is built from the catalog's shape.
     python -m tests.oracles.step_trace    writes tests/memory/traces.json anew
 """
 
+import gc
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +70,17 @@ def build(case: Case) -> Any:
     return model.train()
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """No garbage collection inside: whether it runs in a step depends on what the process did before."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def trace(case: Case) -> dict[str, int]:
     """Bytes by category at the peak of the second step, when the optimizer's states exist."""
     import torch
@@ -89,7 +103,7 @@ def trace(case: Case) -> dict[str, int]:
 
         tracker = MemTracker()
         tracker.track_external(model, optimizer, ids)
-        with tracker:
+        with tracker, without_collection():
             step()
             tracker.reset_mod_stats()
             step()

@@ -32,8 +32,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tree: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The application in a folder of its own; `--config-path` is relative, as a user types it."""
     command = [sys.executable, str(APPLICATION), "--config-path", os.path.relpath(tree, folder), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = untraced_environment()
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def untraced_environment() -> dict[str, str]:
+    """Without coverage's tracer in the process: Hydra takes one for a debugger and prints tracebacks for it."""
+    return {name: value for name, value in os.environ.items() if "COV" not in name} | {"PYTHONPATH": str(ROOT)}
 
 
 def job_of(tree: Path, *overrides: str) -> Recompiled:
@@ -133,7 +138,7 @@ def test_without_a_tree_hydra_says_so(tmp_path: Path) -> None:
 
 def test_config_dir_finds_the_tree_too(tree: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(APPLICATION), "--config-dir", str(tree), "hydra.run.dir=run"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = untraced_environment()
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("torchrun ")
