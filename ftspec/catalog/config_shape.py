@@ -30,12 +30,15 @@ _ALTERNATIVES = {
     "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size"),
     "rms_norm_eps": ("layer_norm_eps", "layer_norm_epsilon", "layernorm_epsilon", "norm_eps"),
 }
-_UNUSUAL = ("num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "ssm_state_size", "encoder_layers")
-_UNUSUAL_BEGINNINGS = ("mamba", "conv_", "ssm", "rwkv", "linear_", "recurrent_")
+_UNUSUAL = ("num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "encoder_layers", "block_types")
+_UNUSUAL_BEGINNINGS = ("mamba", "conv_", "ssm", "rwkv", "linear_", "recurrent_", "moe_", "cross_attention_")
+_GATING = ("silu", "swish")
+"""Activations of a Llama's gated MLP; a model with another one may have plain MLPs, of two matrices, not three."""
 _PLAIN_LAYERS = {"full_attention", "sliding_attention", "attention"}
 _NULLABLE = frozenset(
     {"max_position_embeddings", "n_routed_experts", "n_shared_experts", "num_experts", "sliding_window"}
     | {"num_key_value_heads", "num_kv_heads", "q_lora_rank", "shared_expert_intermediate_size"}
+    | {"n_group", "topk_group"}
 )
 """Keys with a number as default that null has a meaning for: none, or what follows from others."""
 _LAYER_TYPES = ("sliding_attention", "linear_attention")
@@ -190,6 +193,7 @@ def _general_config(config: Mapping[str, Any]) -> dict[str, Any] | ConfigProblem
     kinds = filled.get("layer_types")
     if isinstance(kinds, list) and not set(map(str, kinds)) <= _PLAIN_LAYERS:
         unusual.append("layer_types")
+    unusual += [key for key in ("hidden_act", "hidden_activation") if filled.get(key, "silu") not in _GATING]
     if unusual:
         why = f'model_type "{config.get("model_type")}" is not known, and {unusual[0]} says that it is no plain decoder'
         return ConfigProblem(why, "state the shape in the spec: model { num_hidden_layers = … moe { … } }")
@@ -223,20 +227,21 @@ def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | Con
     """The shape that a text model's config describes, read as a model of a known type or as a general decoder."""
     table = architectures()
     known = known_model_type(model_type)
-    config = under_both_names(config, model_type)
+    config = under_both_names(config, known or model_type)
     if known is None:
         general = _general_config(config)
         if isinstance(general, ConfigProblem):
             return general
         config = general
-    defaults: Mapping[str, Any] = table["architectures"][known]["defaults"] if known else {}
+    own = table["own_defaults"].get(model_type, {})
+    defaults: Mapping[str, Any] = {**table["architectures"][known]["defaults"], **own} if known else {}
     known = known or GENERAL
     null = _null(config, defaults)
     if null is not None:
         return null
     rules = {**table["common"], **table["architectures"][known]["shape"]}
     values = _values(rules, config, defaults)
-    special = SPECIAL.get(known)
+    special = SPECIAL.get(model_type) or SPECIAL.get(known)
     problem = special(values, {**defaults, **config}) if special else None
     problem = problem or _open(values)
     if problem is not None:

@@ -61,6 +61,19 @@ def _qwen2(values: Values, config: Config) -> ConfigProblem | None:
     return None
 
 
+def _deepseek(values: Values, config: Config) -> ConfigProblem | None:
+    """DeepSeek-MoE: built like GLM-4.5, with the router of its own repository (modeling_deepseek.py, `MoEGate`)."""
+    scores = config["scoring_func"]
+    values["moe"] |= {"scoring_func": scores, "score_correction_bias": False, "n_group": 1, "topk_group": 1}
+    return None
+
+
+def _deepseek_v2(values: Values, config: Config) -> ConfigProblem | None:
+    if config["topk_method"] == "group_limited_greedy" and (config["topk_group"] or 1) < (config["n_group"] or 1):
+        values["moe"]["other_routing"] = "groups chosen by their best expert"
+    return None
+
+
 def _ernie4_5_moe(values: Values, config: Config) -> ConfigProblem | None:
     last = config["moe_layer_end_index"]
     if last != -1:
@@ -111,6 +124,12 @@ def _gemma4(values: Values, config: Config) -> ConfigProblem | None:
         vocabulary, width = config["vocab_size_per_layer_input"], config["hidden_size_per_layer_input"]
         values["per_layer_input"] = {"vocab_size": vocabulary, "width": width}
         values["norms_per_layer"] += 1
+    return None
+
+
+def _minicpm(values: Values, config: Config) -> ConfigProblem | None:
+    """A Llama but for scale_emb, scale_depth and dim_model_base (modeling_minicpm.py of its repository)."""
+    values["multipliers"] = True
     return None
 
 
@@ -188,6 +207,8 @@ def _deepseek_v4(values: Values, config: Config) -> ConfigProblem | None:
 
 
 SPECIAL: Mapping[str, Special] = {
+    "deepseek": _deepseek,
+    "deepseek_v2": _deepseek_v2,
     "deepseek_v4": _deepseek_v4,
     "ernie4_5_moe": _ernie4_5_moe,
     "falcon": _falcon,
@@ -196,6 +217,7 @@ SPECIAL: Mapping[str, Special] = {
     "gpt_bigcode": _gpt_bigcode,
     "llama4_text": _llama4,
     "mimo_v2_flash": _mimo_v2_flash,
+    "minicpm": _minicpm,
     "nemotron_h": _nemotron_h,
     "opt": _opt,
     "phi": _phi,

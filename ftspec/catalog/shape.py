@@ -35,7 +35,8 @@ class ModelShape:
       behind one (`parallel_residual` says whether they run side by side at all).
     - `qk_norm_width` is what one query or key norm spans: a head, or all heads at once. `v_head_dim` None means
       that values are as wide as keys.
-    - `layers_without_positions`: some layers have no rotary positions (NoPE).
+    - `layers_without_positions`: some layers have no rotary positions (NoPE). `multipliers`: fixed factors on the
+      embedding, the residual branches, the attention scores or the logits (Granite, MiniCPM).
     - `attention_gate`: the query projection also makes a gate for the output. `attention_sinks`: one learned
       logit a head.
     - `layer_types` names each layer's kind: full_attention, sliding_attention, linear_attention, mamba,
@@ -77,6 +78,7 @@ class ModelShape:
     attention_sinks: bool = False
     attention_gate: bool = False
     layers_without_positions: bool = False
+    multipliers: bool = False
     v_head_dim: int | None = None
     hidden_act: str = "silu"
     layer_types: tuple[str, ...] = ()

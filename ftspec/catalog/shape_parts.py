@@ -1,5 +1,7 @@
 """Parts of a shape that only some architectures have."""
 
+from typing import Literal
+
 from ftspec.core.record import record
 
 
@@ -12,7 +14,11 @@ class MoeShape:
     `shared_intermediate_size` is the total width of the shared experts. `latent_size` is the width that routed
     experts work in where it is not the hidden size (two projections around them). `beside_dense`: a layer with
     experts has the dense MLP too. `router_scale`: the router also scales its input and each expert's weight.
-    `routing` says in words how experts are chosen where it is not by the softmax of the logits alone.
+
+    How a token's experts are chosen and weighted changes no count. `scoring_func` makes scores of the router's
+    logits; `score_correction_bias` is added to them for the choice alone; with `topk_group` below `n_group`, experts
+    come from the groups whose two best experts score highest. The chosen scores are the weights: made to sum to 1
+    with `norm_topk_prob`, then times `routed_scaling_factor`. `other_routing` says in words what none of this says.
     """
 
     num_experts: int
@@ -29,7 +35,13 @@ class MoeShape:
     latent_size: int | None = None
     beside_dense: bool = False
     router_scale: bool = False
-    routing: str = "softmax"
+    scoring_func: Literal["softmax", "sigmoid", "sqrtsoftplus"] = "softmax"
+    score_correction_bias: bool = False
+    norm_topk_prob: bool = True
+    n_group: int = 1
+    topk_group: int = 1
+    routed_scaling_factor: float = 1.0
+    other_routing: str = ""
 
 
 @record

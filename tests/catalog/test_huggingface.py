@@ -212,6 +212,42 @@ def test_lists_of_kinds_are_read(tmp_path: Path) -> None:
     assert row(tmp_path, window).shape.layer_types == ("full_attention", "sliding_attention", "sliding_attention")
 
 
+@pytest.mark.parametrize(
+    ("config", "router"),
+    [
+        ({"model_type": "mixtral"}, ("softmax", False, True, 1, 1, 1.0, "")),
+        ({"model_type": "qwen3_moe"}, ("softmax", False, False, 1, 1, 1.0, "")),
+        ({"model_type": "qwen3_moe", "norm_topk_prob": True}, ("softmax", False, True, 1, 1, 1.0, "")),
+        ({"model_type": "deepseek_v3"}, ("sigmoid", True, True, 8, 4, 2.5, "")),
+        (
+            {"model_type": "kimi_k2", "n_group": 1, "topk_group": 1, "routed_scaling_factor": 2.827},
+            ("sigmoid", True, True, 1, 1, 2.827, ""),
+        ),
+        ({"model_type": "glm4_moe", "routed_scaling_factor": 2.5}, ("sigmoid", True, True, 1, 1, 2.5, "")),
+        ({"model_type": "deepseek"}, ("softmax", False, False, 1, 1, 1.0, "")),
+        ({"model_type": "deepseek_v2", "num_experts_per_tok": 6}, ("softmax", False, False, 1, 1, 1.0, "")),
+        (
+            {"model_type": "deepseek_v2", "num_experts_per_tok": 6, "topk_method": "group_limited_greedy"}
+            | {"n_group": 8, "topk_group": 3, "routed_scaling_factor": 16.0},
+            ("softmax", False, False, 1, 1, 16.0, "groups chosen by their best expert"),
+        ),
+        ({"model_type": "ernie4_5_moe"}, ("softmax", True, True, 1, 1, 1.0, "")),
+    ],
+)
+def test_the_router_is_read(tmp_path: Path, config: dict[str, Any], router: tuple[Any, ...]) -> None:
+    moe = row(tmp_path, config).shape.moe
+    assert moe is not None
+    assert router == (
+        moe.scoring_func,
+        moe.score_correction_bias,
+        moe.norm_topk_prob,
+        moe.n_group,
+        moe.topk_group,
+        moe.routed_scaling_factor,
+        moe.other_routing,
+    )
+
+
 TYPES = sorted(architectures()["architectures"])
 
 

@@ -103,25 +103,62 @@ def test_both_names_of_a_key_are_those_of_the_config_classes() -> None:
     assert json_beside(catalog.__file__, "config_aliases.json")["aliases"] == real
 
 
-def test_experts_under_either_name(tmp_path: Path) -> None:
-    sizes = {
-        "num_hidden_layers": 2,
-        "hidden_size": 96,
-        "intermediate_size": 160,
-        "num_attention_heads": 6,
-        "vocab_size": 503,
-    }
-    moe = {"num_experts_per_tok": 2, "moe_intermediate_size": 40, "num_key_value_heads": 3}
-    counts = set()
-    for name in ("num_experts", "num_local_experts"):
-        (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3_moe", **sizes, **moe, name: 6}))
-        row = read_config(str(tmp_path / "config.json"))
-        assert isinstance(row, ModelRow)
-        counts.add(row.parameters)
-    assert len(counts) == 1
+ALIASES = json_beside(catalog.__file__, "config_aliases.json")["aliases"]
 
 
-@pytest.mark.parametrize("kind", ["falcon_h1", "lfm2"])
-def test_a_hybrid_that_is_not_known_is_refused(kind: str, tmp_path: Path) -> None:
-    CONFIG_MAPPING[kind](num_hidden_layers=2).save_pretrained(tmp_path)
+@pytest.mark.parametrize("model_type", ALIASES)
+def test_a_value_under_its_other_name_is_read(model_type: str, tmp_path: Path) -> None:
+    """Each key under the name that transformers does not write, at a value unlike the class's default."""
+    keys = NEEDED.get(model_type, {}) | CHANGED.get(model_type, {})
+    text = CONFIG_MAPPING[model_type](**keys).to_dict()
+    as_written = read(tmp_path, text).shape
+    for alias, name in ALIASES[model_type].items():
+        for given, other in ((alias, name), (name, alias)):
+            renamed = {key: value for key, value in text.items() if key not in (given, other)}
+            assert read(tmp_path, renamed | {other: text.get(given, text.get(other))}).shape == as_written
+
+
+EXPERTS: dict[str, dict[str, Any]] = {
+    "qwen3_moe": {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40},
+    "ernie4_5_moe": {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40},
+    "qwen3_vl_moe_text": {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40},
+    "olmoe": {"num_local_experts": 6, "num_experts_per_tok": 2},
+    "glm4_moe": {"num_local_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40},
+    "mixtral": {"num_experts": 6, "num_experts_per_tok": 2},
+}
+SIZES: dict[str, Any] = {
+    "num_hidden_layers": 5, "hidden_size": 96, "intermediate_size": 160, "num_attention_heads": 6,
+    "num_key_value_heads": 3, "vocab_size": 503,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model_type", EXPERTS)
+def test_a_saved_config_s_experts_are_counted(model_type: str, tmp_path: Path) -> None:
+    config = CONFIG_MAPPING[model_type](**SIZES, **EXPERTS[model_type])
+    config.save_pretrained(tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    outer = {"text_config": content, "tie_word_embeddings": False} if model_type in TEXT_MODELS else content
+    row = read(tmp_path, outer)
+    assert row.parameters == real_parameters(config).total
+    assert row.shape.moe is not None
+    assert (row.shape.moe.num_experts, row.shape.moe.num_experts_per_tok) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "falcon_h1",
+        "lfm2",
+        "jamba",
+        "bamba",
+        "zamba2",
+        "recurrent_gemma",
+        "aria_text",
+        "mllama_text_model",
+        "arcee",
+        "bert",
+    ],
+)
+def test_a_model_of_another_kind_that_is_not_known_is_refused(kind: str, tmp_path: Path) -> None:
+    CONFIG_MAPPING[kind]().save_pretrained(tmp_path)
     assert isinstance(read_config(str(tmp_path / "config.json")), ConfigProblem)

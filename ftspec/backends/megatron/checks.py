@@ -16,7 +16,7 @@ from ftspec.backends.megatron.refused_details import (
     scaling_factor_arrives,
 )
 from ftspec.backends.megatron.refused_layout import offload_is_possible
-from ftspec.backends.megatron.refused_model import routing_is_said, shape_is_possible
+from ftspec.backends.megatron.refused_model import shape_is_possible
 from ftspec.backends.megatron.refused_precision import (
     gradients_are_possible,
     parameters_have_the_compute_type,
@@ -33,7 +33,6 @@ from ftspec.plan.model import Plan
 
 CHECKS: tuple[Check, ...] = (
     shape_is_possible,
-    routing_is_said,
     details_are_known,
     positions_are_expressible,
     scaling_factor_arrives,

@@ -19,7 +19,9 @@ MAPPED: Mapping[str, str] = {
         "untie-embeddings-and-output-weights, disable-bias-linear, "
         "add-qkv-bias, vocab-size, padded-vocab-size, multi-latent-attention, q-lora-rank, kv-lora-rank, qk-head-dim, "
         "qk-pos-emb-head-dim, v-head-dim, num-experts, moe-router-topk, moe-ffn-hidden-size, moe-layer-freq, "
-        "moe-shared-expert-intermediate-size, moe-shared-expert-gate, moe-latent-size"
+        "moe-shared-expert-intermediate-size, moe-shared-expert-gate, moe-latent-size, moe-router-score-function, "
+        "moe-router-pre-softmax, moe-router-enable-expert-bias, moe-router-num-groups, moe-router-group-topk, "
+        "moe-router-topk-scaling-factor"
     ),
     "hardware.nodes": "train.sh: NNODES",
     "hardware.gpus_per_node": "train.sh: NPROC_PER_NODE",

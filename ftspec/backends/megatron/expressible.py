@@ -5,6 +5,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ftspec.backends.megatron.biases import biases_expressible, linear_biases
+from ftspec.backends.megatron.routing import inexpressible_routing
 from ftspec.backends.megatron.window import WINDOW_KINDS
 from ftspec.catalog.shape import ModelShape
 from ftspec.catalog.shape_parts import MoeShape
@@ -25,12 +26,14 @@ CARRIED = frozenset({
 CARRIED_EXPERTS = frozenset({
     "num_experts", "num_experts_per_tok", "moe_intermediate_size", "num_shared_experts", "shared_intermediate_size",
     "first_k_dense_replace", "router_bias", "moe_layer_step", "dense_layers", "expert_bias", "shared_expert_gate",
-    "latent_size", "routing",
+    "latent_size", "scoring_func", "score_correction_bias", "norm_topk_prob", "n_group", "topk_group",
+    "routed_scaling_factor", "other_routing",
 })  # fmt: skip
 _WORDS = {
     "final_norm": "no final norm",
     "embedding_norm": "a norm behind the embedding",
     "head_bias": "a bias in the output head",
+    "multipliers": "fixed factors on embedding, residuals, scores or logits",
     "parallel_residual": "attention and MLP side by side",
     "extra_position_embeddings": "position embeddings with an offset",
     "mamba": "Mamba layers",
@@ -59,6 +62,7 @@ def inexpressible(shape: ModelShape) -> Iterator[str]:
     )
     yield from _other_reasons(shape, CARRIED)
     if shape.moe is not None:
+        yield from inexpressible_routing(shape.moe)
         yield from _other_reasons(shape.moe, CARRIED_EXPERTS)
 
 

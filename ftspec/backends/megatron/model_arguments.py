@@ -4,6 +4,7 @@ from ftspec.backends.megatron.argument import Argument
 from ftspec.backends.megatron.biases import bias_arguments
 from ftspec.backends.megatron.pattern import layer_pattern
 from ftspec.backends.megatron.rotary_arguments import epsilon_arguments, rotary_arguments, takes_yarn
+from ftspec.backends.megatron.routing import routing_arguments
 from ftspec.backends.megatron.window import window_arguments
 from ftspec.catalog.parameters import has_experts
 from ftspec.catalog.shape import ModelShape
@@ -118,14 +119,12 @@ def _moe_arguments(plan: Plan, shape: ModelShape, moe: MoeShape) -> list[Argumen
         arguments.append(_shape("moe-shared-expert-gate", True))
     if moe.latent_size is not None:
         arguments.append(_shape("moe-latent-size", moe.latent_size))
-    return arguments + _routing_arguments(plan, moe)
+    return [*arguments, *routing_arguments(moe), *_dispatch_arguments(plan, moe)]
 
 
-def _routing_arguments(plan: Plan, moe: MoeShape) -> list[Argument]:
-    """How tokens reach their experts: no part of the plan, but Megatron's defaults are not what people run."""
+def _dispatch_arguments(plan: Plan, moe: MoeShape) -> list[Argument]:
+    """How tokens travel to their experts: no part of the plan, but Megatron's defaults are not what people run."""
     arguments = [Argument("moe-token-dispatcher-type", "alltoall", "constant: sends a token to its experts only")]
-    if moe.num_experts_per_tok == 1:
-        arguments.append(Argument("moe-router-pre-softmax", True, "constant: Megatron refuses top-1 routing without"))
     if moe.num_experts >= _MANY_EXPERTS:
         arguments.append(Argument("moe-router-dtype", "fp32", "constant: Megatron's advice from 32 experts on"))
     if _compute_capability(plan) >= _GROUPED_GEMM_CAPABILITY:

@@ -134,6 +134,13 @@ SPEC_FIELDS: Mapping[str, str] = {
 VARIANTS: Mapping[str, tuple[str, ...]] = {"position-embedding-type": ("yarn", "mrope")}
 """Values that refine what the plan says without changing a parameter: both are rotary."""
 
+ROUTER = frozenset({
+    "moe-router-score-function", "moe-router-pre-softmax", "moe-router-enable-expert-bias", "moe-router-num-groups",
+    "moe-router-group-topk", "moe-router-topk-scaling-factor",
+})  # fmt: skip
+"""Flags that say how experts are chosen. A model with a name or a config.json says it; a shape stated in the spec has
+no fields for it, so that raw flags may."""
+
 REFINED = frozenset({
     "norm-epsilon", "rotary-base", "rotary-percent", "use-rope-scaling", "rope-scaling-factor", "rotary-scaling-factor",
     "rotary-seq-len-interpolation-factor", "mscale", "mscale-all-dim", "yarn-original-max-position-embeddings",

@@ -7,7 +7,7 @@ from ftspec.backends.base import TargetOptions
 from ftspec.backends.megatron.argument import Value
 from ftspec.backends.megatron.compilation import planned_arguments, with_raw
 from ftspec.backends.megatron.flags import find_flag, flag_schema, similar_flag, value_problem
-from ftspec.backends.megatron.owners import RETIRED, SPEC_FIELDS, VARIANTS
+from ftspec.backends.megatron.owners import RETIRED, ROUTER, SPEC_FIELDS, VARIANTS
 from ftspec.backends.megatron.raw_codes import (
     DEPRECATED,
     EXCLUDED,
@@ -58,8 +58,8 @@ def _key_findings(plan: Plan, target: TargetOptions, key: str, flag: str, value:
         yield rule.finding(message, span, f"write {instead}")
     if refused:
         return
-    if flag in SPEC_FIELDS and not (plan.model.shape.position == "rope" and value in VARIANTS.get(flag, ())):
-        field = SPEC_FIELDS[flag]
+    field = "model.from" if flag in ROUTER and plan.given("model.from") else SPEC_FIELDS.get(flag)
+    if field and not (plan.model.shape.position == "rope" and value in VARIANTS.get(flag, ())):
         config = ' (a config.json says it: model { from = "./config.json" })' if field == "model.from" else ""
         yield OWNED.finding(
             f"{flag} says what {field} says, so the job would not be the one that was checked",

@@ -55,7 +55,9 @@ def details_are_known(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
         unknown.append(("the norm's epsilon (1e-5)", "norm_epsilon", "rms_norm_eps"))
     if not unknown:
         return
-    router = ", and the router's score function (moe_router_score_function)" if shape.moe is not None else ""
+    router = ""
+    if shape.moe is not None and not plan.given("model.from"):
+        router = ", and the router's score function (moe_router_score_function)"
     raw = "  ".join(f"{key} = …" for _, key, _ in unknown)
     yield DETAILS.finding(
         f"Megatron will take its default for {' and '.join(each[0] for each in unknown)}: the plan knows none",

@@ -21,38 +21,6 @@ SHAPE = declare(
     megatron_job(),
 )
 
-ROUTING = declare(
-    "FT617",
-    Severity.ERROR,
-    "Megatron would route tokens to experts in another way",
-    "Megatron chooses experts by the softmax of the router's logits unless arguments say otherwise. Models such as "
-    "DeepSeek-V3 were trained with sigmoid scores, a bias and groups, and would go on as another model without them. "
-    "The plan does not carry the router's settings; raw keys do.",
-    megatron_job(
-        model='from = "zai-org/GLM-4.5-Air"',
-        parallelism="tensor = 8  sequence_parallel = true  expert = 8  zero_stage = 1",
-    ),
-    megatron_job(),
-)
-
-
-def routing_is_said(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """A router that is not Megatron's default needs raw keys that say so."""
-    moe = plan.model.shape.moe
-    if moe is None or moe.routing == "softmax" or any(_flag(key).startswith("moe-router-") for key in target.raw):
-        return
-    yield ROUTING.finding(
-        f"{plan.model.id} chooses experts by {moe.routing}, and Megatron by the softmax of the logits",
-        blame(plan, target, "model.from", "model"),
-        "write raw { moe_router_score_function = …  moe_router_enable_expert_bias = …  moe_router_num_groups = …  "
-        "moe_router_group_topk = …  moe_router_topk_scaling_factor = … } from scoring_func, n_group, topk_group and "
-        "routed_scaling_factor of the model's config.json",
-    )
-
-
-def _flag(key: str) -> str:
-    return key.lstrip("-").replace("_", "-")
-
 
 def shape_is_possible(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
     """Every feature of the shape that Megatron has no switch for, in one finding."""

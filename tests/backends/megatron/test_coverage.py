@@ -13,7 +13,7 @@ from ftspec.backends.megatron.coverage import MAPPED
 from ftspec.backends.megatron.expressible import CARRIED, CARRIED_EXPERTS
 from ftspec.backends.megatron.flags import arguments_schema
 from ftspec.backends.megatron.options import MegatronOptions
-from ftspec.backends.megatron.owners import REFINED, RETIRED, SPEC_FIELDS, VARIANTS
+from ftspec.backends.megatron.owners import REFINED, RETIRED, ROUTER, SPEC_FIELDS, VARIANTS
 from ftspec.backends.megatron.raw_needs import EXCLUDES, NEEDS
 from ftspec.catalog.shape import ModelShape
 from ftspec.catalog.shape_parts import MoeShape
@@ -89,12 +89,12 @@ def test_tables_speak_of_real_flags() -> None:
         *(each for pair in EXCLUDES for each in pair),
     ]
     named = {part.split("=", maxsplit=1)[0] for condition in conditions for part in condition.split("|")}
-    assert named | set(SPEC_FIELDS) | REFINED | set(RETIRED) | set(VARIANTS) <= FLAGS
+    assert named | set(SPEC_FIELDS) | REFINED | ROUTER | set(RETIRED) | set(VARIANTS) <= FLAGS
 
 
 def test_every_planned_flag_has_a_spec_field_or_may_be_replaced() -> None:
     carried = {flag for origin, flags in emitted().items() if not origin.startswith("constant") for flag in flags}
-    assert carried - set(SPEC_FIELDS) == REFINED
+    assert carried - set(SPEC_FIELDS) == REFINED | ROUTER
 
 
 @pytest.mark.parametrize("field", sorted({field for field in SPEC_FIELDS.values() if not field.startswith("target")}))
