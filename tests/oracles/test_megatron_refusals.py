@@ -143,6 +143,31 @@ def test_retired_flags(flag: str) -> None:
     assert (answer.refusal is not None) == refused, answer.refusal
 
 
+@cache
+def sharded_answers() -> dict[str, Answer]:
+    """What Megatron makes of the distributed optimizer, by optimizer."""
+    plans = {
+        kind: make_plan(
+            training=Training(optimizer=OptimizerChoice(kind), steps=10),  # type: ignore[arg-type]  # a kind's name
+            parallelism=Parallelism(zero_stage=1),
+        )
+        for kind in ("adamw", "muon", "lion")
+    }
+    for kind, plan in plans.items():
+        found = [finding.code for finding in BACKEND.check(plan, make_target())]
+        assert ("FT632" in found) == (kind != "adamw")
+    questions = [Question(megatron_arguments(plan), plan.hardware.world_size) for plan in plans.values()]
+    return dict(zip(plans, ask_megatron(questions), strict=True))
+
+
+@pytest.mark.parametrize(("kind", "whole_layers"), [("adamw", False), ("muon", True), ("lion", True)])
+def test_how_megatron_shards_states_is_what_is_said(kind: str, whole_layers: bool) -> None:
+    answer = sharded_answers()[kind]
+    assert answer.refusal is None
+    assert answer.after["use_layer_wise_distributed_optimizer"] == whole_layers
+    assert answer.after["use_distributed_optimizer"] != whole_layers
+
+
 REFUSED_PLANS: dict[str, tuple[Plan, str]] = {
     "FT603 unsharded": (make_plan(parallelism=Parallelism(offload=Offload(optimizer="cpu"))), "distributed optimizer"),
     "FT603 sgd": (

@@ -67,7 +67,8 @@ TEXT = declare(
     Severity.ERROR,
     "the text cannot stand on a command line",
     "An argument goes through a shell script and a file with one token a line, so it has no line breaks and no "
-    "control characters; in a list, argparse takes a text that begins with a dash for a flag.",
+    "control characters; a text that begins with a dash is taken for a flag by argparse in a list, and by torchrun in "
+    "place of the training script.",
     megatron_job(target='data_path = "/data\\ntokens"'),
     megatron_job(target='data_path = "/data/tokens"'),
 )

@@ -83,7 +83,7 @@ def _text_findings(target: TargetOptions) -> Iterator[Finding]:
     texts: list[tuple[str, Any]] = [(name, getattr(options, name)) for name in ("script", "tokenizer", "data_path")]
     texts += [(f"raw.{key}", value) for key, value in target.raw.items()]
     for path, value in texts:
-        several = isinstance(value, list | tuple) or path == "data_path"
+        several = isinstance(value, list | tuple) or path in ("data_path", "script")
         for text in value if isinstance(value, list | tuple) else [value]:
             if isinstance(text, str) and not text.isprintable():
                 yield TEXT.finding(
@@ -95,7 +95,7 @@ def _text_findings(target: TargetOptions) -> Iterator[Finding]:
                 yield TEXT.finding(
                     f"{text} in {path} would be taken for a flag",
                     _value_span(target, path),
-                    "write it without the dash in front",
+                    f"write ./{text}" if path == "script" else "write it without the dash in front",
                 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ftspec.backends.base import TargetOptions
 from ftspec.backends.megatron.blame import blame
 from ftspec.backends.megatron.examples import LENGTH, megatron_job
+from ftspec.backends.megatron.layout_arguments import shards_states
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
 from ftspec.plan.model import Plan
@@ -60,6 +61,15 @@ PACKAGE = declare(
     megatron_job(training=f"optimizer = lion {{ }}  {LENGTH}"),
     megatron_job(training=f"optimizer = adamw {{ }}  {LENGTH}"),
 )
+LAYER_WISE = declare(
+    "FT632",
+    Severity.NOTE,
+    "muon and lion are sharded by whole layers",
+    "validate_args turns use_distributed_optimizer off for muon and lion and use_layer_wise_distributed_optimizer on: "
+    "each data-parallel GPU keeps the states of whole parameters, as muon needs the whole matrix.",
+    megatron_job(training=f"optimizer = muon {{ }}  {LENGTH}", parallelism="zero_stage = 1"),
+    megatron_job(training=f"optimizer = adamw {{ }}  {LENGTH}", parallelism="zero_stage = 1"),
+)
 _OPTIMIZER = "training.optimizer"
 _INSTEAD = {
     "adafactor": "adamw; to save memory, zero_stage = 1 shards its states over the data-parallel GPUs",
@@ -107,7 +117,7 @@ def optimizer_is_known(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
 
 
 def emerging_optimizers(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
-    """muon and lion: their package, and no fp16."""
+    """muon and lion: their package, how they are sharded, and no fp16."""
     kind = plan.training.optimizer.kind
     if kind not in ("muon", "lion"):
         return
@@ -118,9 +128,15 @@ def emerging_optimizers(plan: Plan, target: TargetOptions) -> Iterator[Finding]:
             blame(plan, target, "precision.compute", _OPTIMIZER),
             "write compute = bf16, or optimizer = adamw",
         )
-    layer_wise = ", and Megatron shards its states layer by layer instead" if plan.parallelism.zero_stage == 1 else ""
+    if shards_states(plan):
+        yield LAYER_WISE.finding(
+            f"{kind} with zero_stage = 1: Megatron gives each GPU the states of whole layers, not an equal share of "
+            "each, so that one GPU may hold more than the estimate says",
+            blame(plan, target, "parallelism.zero_stage", "parallelism.distributed_optimizer", _OPTIMIZER),
+            "leave memory free for it, or write optimizer = adamw, whose states are divided evenly",
+        )
     yield PACKAGE.finding(
-        f"{kind} needs the emerging-optimizers package beside Megatron{layer_wise}",
+        f"{kind} needs the emerging-optimizers package beside Megatron",
         span,
         "install emerging-optimizers in the training image",
     )

@@ -18,8 +18,8 @@ _HEAD = """\
 set -euo pipefail
 """
 _LAUNCH = """\
-if ! [[ "$NNODES $NPROC_PER_NODE" =~ ^[1-9][0-9]*\\ [1-9][0-9]*$ && $((NNODES * NPROC_PER_NODE)) -eq {world_size} ]]
-then
+count='^[1-9][0-9]{{0,8}}$'
+if ! [[ "$NNODES" =~ $count && "$NPROC_PER_NODE" =~ $count && $((NNODES * NPROC_PER_NODE)) -eq {world_size} ]]; then
   echo "train.sh: these arguments are for {world_size} GPUs, not $NNODES nodes of $NPROC_PER_NODE; compile again" >&2
   exit 2
 fi
@@ -38,11 +38,6 @@ exec torchrun \\
 """
 
 
-def _as_path(script: str) -> str:
-    """A script's path that torchrun cannot take for one of its options."""
-    return f"./{script}" if script.startswith("-") else script
-
-
 def train_script(plan: Plan, script: str | None, arguments: Sequence[Argument]) -> str:
     """The script's text. Everything that comes from a spec is quoted."""
     hardware = plan.hardware
@@ -50,7 +45,7 @@ def train_script(plan: Plan, script: str | None, arguments: Sequence[Argument]) 
         (
             _HEAD,
             f"job={shlex.quote(plan.name)}",
-            f"default_script={shlex.quote(_as_path(script or DEFAULT_SCRIPT))}",
+            f"default_script={shlex.quote(script or DEFAULT_SCRIPT)}",
             'script="${MEGATRON_SCRIPT:-$default_script}"',
             f'NNODES="${{NNODES:-{hardware.nodes}}}"',
             f'NPROC_PER_NODE="${{NPROC_PER_NODE:-{hardware.gpus_per_node}}}"',

@@ -76,8 +76,10 @@ def test_the_environment_decides_where_it_runs(folder: Path) -> None:
 
 
 def test_a_script_is_never_an_option_of_torchrun() -> None:
-    text = BACKEND.compile(make_plan(), make_target(script="--standalone"))[2].text
-    assert "default_script=./--standalone\n" in text
+    refused = BACKEND.check(make_plan(), make_target(script="--standalone"))
+    [finding] = [each for each in refused if each.code == "FT647"]
+    assert finding.help == "write ./--standalone"
+    assert "FT647" not in [each.code for each in BACKEND.check(make_plan(), make_target(script="./--standalone"))]
 
 
 def test_several_nodes_need_an_address(folder: Path) -> None:
@@ -86,7 +88,7 @@ def test_several_nodes_need_an_address(folder: Path) -> None:
     assert "MASTER_ADDR" in done.stderr
 
 
-@pytest.mark.parametrize("nodes", ["2", "0", "01", "08", "-1", "many", "1 + 0", "x[$(touch owned)]"])
+@pytest.mark.parametrize("nodes", ["2", "0", "01", "08", "-1", "many", "1 + 0", "x[$(touch owned)]", str(2**64 + 1)])
 def test_another_number_of_gpus_is_refused(folder: Path, nodes: str) -> None:
     done = run(folder, make_plan(), NNODES=nodes, MASTER_ADDR="node0")
     assert done.returncode != 0
