@@ -1,48 +1,46 @@
 """Activations: what the forward pass keeps for the backward pass."""
 
+from ftspec.memory.numbers import largest, weighted
+from ftspec.memory.outline import Turn
 from ftspec.memory.step.activations import is_gpt2
-from ftspec.memory.step.frame import Frame
+from ftspec.memory.step.frame import Frame, chunks_in_flight
 from ftspec.memory.step.method import inputs_require_gradients
 
 INDEX_BYTES = 8
 """Token ids, labels and positions are int64."""
 
 
-def one_micro_batch(frame: Frame) -> int:
-    """Bytes that all layers of the stage keep of one micro-batch."""
-    return frame.kept_below[-1]
-
-
-def others_in_flight(frame: Frame) -> int:
-    """Bytes kept of the micro-batches in flight beside the one that runs."""
+def others_in_flight(frame: Frame, pipeline_stage: int) -> int:
+    """Bytes kept of the micro-batches in flight beside the one that runs, on one of the stages that are alike."""
     chunks = max(1, frame.plan.parallelism.virtual_pipeline)
-    return one_micro_batch(frame) * max(0, frame.chunks_in_flight - chunks) // chunks
+    more = largest(chunks_in_flight(frame.plan, pipeline_stage) - chunks, 0)
+    return frame.one_micro_batch * more // chunks
 
 
-def kept_below(frame: Frame, index: int, own: bool = False) -> int:
-    """Bytes kept of the layers below layer `index` of the stage, when that layer runs backward; earlier layers of its
-    group are recomputed already. Other micro-batches in flight keep everything. `own`: and the layer's kept input.
+def kept_below(frame: Frame, turn: Turn) -> int:
+    """Bytes kept of the layers below a layer of the stage, of the running micro-batch."""
+    return weighted(turn.stored, [layer.stored for layer in frame.layers])
+
+
+def kept_in_backward(frame: Frame, turn: Turn) -> int:
+    """The same when the layer runs backward: with its own input, and with earlier layers of its checkpointed group,
+    which are recomputed already.
     """
-    training = frame.plan.training
-    total = others_in_flight(frame) + frame.kept_below[index]
-    if training.activation_checkpointing != "full" or not own:
+    total = kept_below(frame, turn)
+    if frame.plan.training.activation_checkpointing != "full":
         return total
-    every = max(1, training.checkpoint_every_layers)
-    start = index - index % every
-    total += sum(frame.layers[frame.variants[i]].kept for i in range(start, index))
-    measured = frame.layers[frame.variants[index]]
-    if index == start and not measured.keeps_first:
-        total += measured.first
-    return total
+    total = total + weighted(turn.again, [layer.kept for layer in frame.layers])
+    layer = frame.layers[turn.kind]
+    return total if layer.keeps_first else total + turn.starts_group * layer.first
 
 
 def kept_in_forward(frame: Frame) -> int:
-    """Bytes kept when the forward pass of a micro-batch ends: of all micro-batches in flight, and of the head."""
-    total = others_in_flight(frame) + one_micro_batch(frame) + constants(frame, backward=False)
+    """Bytes kept when the forward pass of a micro-batch ends: of its layers and of the head."""
+    total = frame.one_micro_batch + constants(frame, backward=False)
     if frame.head is not None:
-        total += frame.head.kept
+        total = total + frame.head.kept
         if frame.setting.autocast:
-            total += frame.point.tokens * frame.setting.shape.hidden_size * frame.setting.residual
+            total = total + frame.point.tokens * frame.setting.shape.hidden_size * frame.setting.residual
     return total + casts_in_forward(frame)
 
 
@@ -52,7 +50,7 @@ def casts_in_forward(frame: Frame) -> int:
     """
     if frame.plan.training.activation_checkpointing != "full":
         return 0
-    return sum(frame.layers[variant].casts for variant in frame.variants)
+    return weighted(frame.outline.counts, [layer.casts for layer in frame.layers])
 
 
 def constants(frame: Frame, backward: bool) -> int:
@@ -65,13 +63,13 @@ def constants(frame: Frame, backward: bool) -> int:
     shape = setting.shape
     total = INDEX_BYTES * (point.tokens + point.positions)
     if inputs_require_gradients(frame.plan):
-        total += 2 * point.tokens * shape.hidden_size * setting.residual
+        total = total + 2 * point.tokens * shape.hidden_size * setting.residual
     if not backward:
-        total += INDEX_BYTES * point.tokens
+        total = total + INDEX_BYTES * point.tokens
     if shape.position == "rope":
-        total += 2 * point.positions * shape.head_dim * setting.residual
+        total = total + 2 * point.positions * shape.head_dim * setting.residual
     if is_gpt2(shape):
-        total += point.tokens * shape.hidden_size * setting.residual
+        total = total + point.tokens * shape.hidden_size * setting.residual
     if not backward or training.activation_checkpointing == "full":
-        total += point.pairs * {"flash": 0, "sdpa": 1, "eager": setting.residual}[setting.attention]
+        total = total + point.pairs * {"flash": 0, "sdpa": 1, "eager": setting.residual}[setting.attention]
     return total

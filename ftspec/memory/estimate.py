@@ -1,32 +1,65 @@
 """The memory of a plan: per pipeline stage, term by term, at the moment of its peak."""
 
+from collections.abc import Iterator
+
+from ftspec.memory.activations import others_in_flight
 from ftspec.memory.estimate_model import MemoryEstimate, StageMemory, Verdict
 from ftspec.memory.facts import fact
+from ftspec.memory.kinds import Kinds, kinds_of
+from ftspec.memory.moment import Moment
 from ftspec.memory.moments import stage_moments
 from ftspec.memory.offload import on_device
+from ftspec.memory.outline import Section, sections
 from ftspec.memory.overhead import framework_overhead
-from ftspec.memory.states import stage_states
+from ftspec.memory.states import States, stage_states
+from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage
 
 
-def estimate_stage(plan: Plan, stage: Stage) -> StageMemory:
-    """One stage's fullest rank."""
-    states = on_device(plan, stage_states(plan, stage))
-    peak = max(stage_moments(plan, stage, states), key=lambda moment: moment.total)
+def sections_of(plan: Plan, kinds: Kinds, stages: tuple[Stage, ...]) -> tuple[tuple[Section, tuple[int, ...]], ...]:
+    """The stages of a plan that differ in more than their place, each with those that are like it."""
+    training = plan.training
+    grouped = training.activation_checkpointing == "full"
+    return sections(kinds, stages, max(1, training.checkpoint_every_layers) if grouped else 1)
+
+
+def estimate_memory(plan: Plan) -> MemoryEstimate:
+    """The memory of one job on one stack; the fullest stage decides the verdict."""
+    stages = sorted(_stages(plan), key=lambda stage: stage.pipeline_stage)
+    peak = max(stage.peak_bytes for stage in stages)
+    interval = interval_around(plan, peak)
+    capacity = plan.hardware.usable_memory_bytes
+    return MemoryEstimate(verdict_of(interval, capacity), capacity, peak, interval, tuple(stages))
+
+
+def _stages(plan: Plan) -> Iterator[StageMemory]:
+    """Each stage's fullest rank. Stages that are alike differ only in how many micro-batches are in flight."""
+    kinds, builds_up = kinds_of(plan), keeps_gradients(plan)
+    shared = shared_by_stages(plan, kinds, builds_up)
+    for section, numbers in sections_of(plan, kinds, plan.stages):
+        states = on_device(plan, stage_states(plan, kinds, section))
+        frame = Frame(shared, section)
+        moments = [(moment, moment.total) for moment in stage_moments(frame, states, builds_up)]
+        for number in numbers:
+            yield _stage(plan, states, moments, number, others_in_flight(frame, number))
+
+
+def _stage(plan: Plan, states: States, moments: list[tuple[Moment, int]], number: int, others: int) -> StageMemory:
+    peak, _ = max(moments, key=lambda each: each[1] + others * each[0].in_flight)
     terms = {
         "parameters": states.parameters,
         "gradients": peak.gradients,
         "master_parameters": states.master_parameters,
         "optimizer_states": states.optimizer_states,
-        "activations": peak.activations,
+        "activations": peak.activations + others * peak.in_flight,
         "logits": peak.logits,
         "temporary": peak.temporary,
         "communication_buffers": peak.communication_buffers,
     }
     allocated = sum(terms.values())
     terms["framework_overhead"] = framework_overhead(plan, allocated)
-    return StageMemory(stage.pipeline_stage, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
+    return StageMemory(number, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
 
 
 def interval_around(plan: Plan, peak: int) -> tuple[int, int]:
@@ -40,12 +73,3 @@ def verdict_of(interval: tuple[int, int], capacity: int) -> Verdict:
     if interval[1] <= capacity:
         return "fits"
     return "does_not_fit" if interval[0] > capacity else "borderline"
-
-
-def estimate_memory(plan: Plan) -> MemoryEstimate:
-    """The memory of one job on one stack; the fullest stage decides the verdict."""
-    stages = tuple(estimate_stage(plan, stage) for stage in plan.stages)
-    peak = max(stage.peak_bytes for stage in stages)
-    interval = interval_around(plan, peak)
-    capacity = plan.hardware.usable_memory_bytes
-    return MemoryEstimate(verdict_of(interval, capacity), capacity, peak, interval, stages)

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 
 class Moment(NamedTuple):
-    """Bytes at one moment. `gradients` is the part of the accumulated gradients that exists by then."""
+    """Bytes at one moment. `gradients` is the part of the accumulated gradients that exists by then; `in_flight` says
+    whether the activations of a pipeline's other micro-batches are alive beside these (1) or not (0).
+    """
 
     phase: str
     activations: int = 0
@@ -12,8 +14,9 @@ class Moment(NamedTuple):
     temporary: int = 0
     communication_buffers: int = 0
     gradients: int = 0
+    in_flight: int = 1
 
     @property
     def total(self) -> int:
-        """Bytes beyond parameters and optimizer states."""
+        """Bytes beyond parameters and optimizer states, without other micro-batches."""
         return self.activations + self.logits + self.temporary + self.communication_buffers + self.gradients

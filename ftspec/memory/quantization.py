@@ -1,9 +1,14 @@
 """4-bit base weights as bitsandbytes holds them (bitsandbytes/functional.py, `quantize_4bit`)."""
 
-from ftspec.memory.shard import cut_tensors, cuts_of
+from functools import cache
+
+from ftspec.catalog.shape import ModelShape
+from ftspec.memory.kinds import Kinds
+from ftspec.memory.numbers import weighted
+from ftspec.memory.outline import Section
+from ftspec.memory.shard import Cuts, cut_tensors, cuts_of
 from ftspec.memory.weights import layer_weights
 from ftspec.plan.model import Plan
-from ftspec.plan.stages import Stage
 
 BLOCK = 64
 """Weights that share a scale: `quantize_4bit(blocksize=64)`."""
@@ -22,14 +27,16 @@ def packed_bytes(elements: int, double_quantization: bool) -> int:
     return -(-elements // 2) + scales + 4 * -(-scales // SCALE_BLOCK)
 
 
-def packed_elements(plan: Plan, stage: Stage) -> int:
+def packed_elements(plan: Plan, kinds: Kinds, section: Section) -> int:
     """Weights of a rank that are packed: the matrices of its layers; embedding, head, norms and biases stay whole
     (transformers/integrations/bitsandbytes.py leaves `lm_head` out and replaces `nn.Linear` alone).
     """
-    cuts, total = cuts_of(plan.parallelism), 0
-    for chunk in stage.chunks:
-        for layer in chunk:
-            weights = layer_weights(plan.model.shape, layer)
-            matrices = tuple(w for w in weights if w.name.endswith("proj.weight") or w.cut == "expert")
-            total += cut_tensors(matrices, cuts).elements
-    return total
+    shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
+    packed = [_packed(shape, kinds.each[kind].layer, cuts) for kind in section.outline.kinds]
+    return weighted(section.outline.counts, packed)
+
+
+@cache
+def _packed(shape: ModelShape, layer: int, cuts: Cuts) -> int:
+    weights = layer_weights(shape, layer)
+    return cut_tensors([w for w in weights if w.name.endswith("proj.weight") or w.cut == "expert"], cuts).elements

@@ -1,29 +1,51 @@
-"""What one rank of one pipeline stage holds of the weights, tensor by tensor, after tensor and expert parallelism."""
+"""What one rank holds of the weights, tensor by tensor, after tensor and expert parallelism."""
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
 from ftspec.catalog.shape import ModelShape
 from ftspec.memory.weights import Weight, embedding_weights, head_weights, layer_weights
 from ftspec.plan.model import ParallelismPlan, Plan
-from ftspec.plan.stages import Stage
 
 MEGATRON_VOCABULARY_MULTIPLE = 128
 """`--make-vocab-size-divisible-by`, default (megatron/training/arguments.py); times the tensor degree."""
 
 MEGATRON_STACKS = frozenset({"megatron", "megatron_deepspeed"})
 
+Sizes = tuple[tuple[int, int], ...]
+"""Tensors by size: (elements, how many tensors have as many)."""
+
 
 class Shard(NamedTuple):
-    """Elements of each tensor on a rank: `dense` in the data-parallel group, `expert` in the expert's own group."""
+    """The tensors of a rank: `dense` ones in the data-parallel group, `expert` ones in the experts' own group."""
 
-    dense: tuple[int, ...]
-    expert: tuple[int, ...]
+    dense: Sizes
+    expert: Sizes
 
     @property
     def elements(self) -> int:
         """All of the rank's elements."""
-        return sum(self.dense) + sum(self.expert)
+        return counted(self.dense) + counted(self.expert)
+
+    @property
+    def tensors(self) -> int:
+        """How many tensors there are."""
+        return sum(count for _, count in (*self.dense, *self.expert))
+
+
+NOTHING = Shard((), ())
+
+
+def counted(sizes: Sizes) -> int:
+    """Elements of all tensors together."""
+    return sum(elements * count for elements, count in sizes)
+
+
+def sizes_of(elements: Iterable[int]) -> Sizes:
+    """Tensors given one by one, by size."""
+    return tuple(sorted(Counter(elements).items()))
 
 
 class Cuts(NamedTuple):
@@ -45,15 +67,16 @@ def padded_vocabulary(shape: ModelShape, stack: str, tensor: int) -> int:
     return -(-shape.vocab_size // multiple) * multiple
 
 
-def cut_tensors(weights: tuple[Weight, ...], cuts: Cuts) -> Shard:
+def cut_tensors(weights: Iterable[Weight], cuts: Cuts) -> Shard:
     """The rank's part of each tensor; what does not divide evenly is rounded up (the fullest rank)."""
     expert_parts = cuts.expert * cuts.expert_tensor
-    dense = tuple(
+    dense = [
         -(-weight.elements // cuts.tensor) if weight.cut == "tensor" else weight.elements
         for weight in weights
         if weight.cut != "expert"
-    )
-    return Shard(dense, tuple(-(-weight.elements // expert_parts) for weight in weights if weight.cut == "expert"))
+    ]
+    experts = [-(-weight.elements // expert_parts) for weight in weights if weight.cut == "expert"]
+    return Shard(sizes_of(dense), sizes_of(experts))
 
 
 @cache
@@ -63,32 +86,18 @@ def layer_shard(shape: ModelShape, layer: int, cuts: Cuts) -> Shard:
 
 
 @cache
-def _ends_shard(shape: ModelShape, ends: tuple[bool, bool], cuts: Cuts, vocabulary: int) -> Shard:
-    weights: tuple[Weight, ...] = ()
-    embedding, head = ends
-    if embedding:
-        weights += embedding_weights(shape, vocabulary)
-    if head:
-        weights += head_weights(shape, vocabulary, copy_of_tied=not embedding)
-    return cut_tensors(weights, cuts)
+def ends_weights(shape: ModelShape, embedding: bool, head: bool, vocabulary: int) -> tuple[Weight, ...]:
+    """Embedding, final norm and head where a stage has them; a stage with the head alone has its own tied table."""
+    weights: tuple[Weight, ...] = embedding_weights(shape, vocabulary) if embedding else ()
+    return (*weights, *head_weights(shape, vocabulary, copy_of_tied=not embedding)) if head else weights
 
 
 @cache
-def _stage_shard(shape: ModelShape, stage: Stage, cuts: Cuts, vocabulary: int) -> Shard:
-    parts = [layer_shard(shape, layer, cuts) for chunk in stage.chunks for layer in chunk]
-    parts.append(_ends_shard(shape, (stage.embedding, stage.head), cuts, vocabulary))
-    dense = tuple(elements for part in parts for elements in part.dense)
-    return Shard(dense, tuple(elements for part in parts for elements in part.expert))
+def _ends_shard(shape: ModelShape, embedding: bool, head: bool, cuts: Cuts, vocabulary: int) -> Shard:
+    return cut_tensors(ends_weights(shape, embedding, head, vocabulary), cuts)
 
 
-def ends_shard(plan: Plan, stage: Stage) -> Shard:
-    """Embedding, final norm and head where the stage has them."""
+def ends_shard(plan: Plan, embedding: bool, head: bool) -> Shard:
+    """The ends of the model on the rank of a stage that has the embedding, the head, or both."""
     shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
-    vocabulary = padded_vocabulary(shape, plan.training.stack, cuts.tensor)
-    return _ends_shard(shape, (stage.embedding, stage.head), cuts, vocabulary)
-
-
-def stage_shard(plan: Plan, stage: Stage) -> Shard:
-    """The stage's tensors on its fullest rank; under pipeline parallelism both ends hold a tied embedding."""
-    shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
-    return _stage_shard(shape, stage, cuts, padded_vocabulary(shape, plan.training.stack, cuts.tensor))
+    return _ends_shard(shape, embedding, head, cuts, padded_vocabulary(shape, plan.training.stack, cuts.tensor))

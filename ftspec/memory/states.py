@@ -1,15 +1,14 @@
 """Parameters, gradients, master copies and optimizer states of one rank: what lives through the whole step."""
 
-from functools import cache
-from typing import NamedTuple
-
 from ftspec.core.record import record
+from ftspec.memory.holdings import Degrees, Holding, frozen_holding, replicas, trained_holding
+from ftspec.memory.kinds import Kinds
+from ftspec.memory.numbers import parts, smallest
 from ftspec.memory.optimizers import state_bytes
+from ftspec.memory.outline import Section
 from ftspec.memory.quantization import packed_bytes, packed_elements
-from ftspec.memory.shard import MEGATRON_STACKS, Shard
-from ftspec.memory.trained import frozen_elements, trained_shard
+from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.plan.model import DTYPE_BYTES, Plan
-from ftspec.plan.stages import Stage
 
 DEEPSPEED_ALIGNMENT = 2
 """`nccl_start_alignment_factor` (deepspeed/runtime/zero/stage_1_and_2.py, `DeepSpeedZeroOptimizer.__init__`)."""
@@ -30,49 +29,6 @@ class States:
         return self.parameters + self.gradients + self.master_parameters + self.optimizer_states
 
 
-class Degrees(NamedTuple):
-    """How many ranks share a state: of the dense weights, and of the experts."""
-
-    dense: int
-    expert: int
-
-
-def replicas(plan: Plan) -> Degrees:
-    """Ranks that hold the same weights: data × context for dense ones; what expert parallelism leaves for experts.
-
-    Source: megatron/core/parallel_state.py (`expert_data_parallel_size`); DeepSpeed shards over its
-    sequence-data-parallel group likewise (deepspeed/runtime/engine.py, `seq_data_parallel_group`).
-    """
-    layout = plan.parallelism
-    ranks = max(1, layout.tensor) * max(1, layout.context) * max(1, layout.data)
-    experts = max(1, ranks // (max(1, layout.expert) * max(1, layout.expert_tensor)))
-    return Degrees(max(1, layout.data) * max(1, layout.context), experts)
-
-
-@cache
-def tensorwise_part(shard: Shard, degrees: Degrees) -> int:
-    """Elements of a rank where each tensor is padded and divided by itself.
-
-    Source: deepspeed/runtime/zero/partition_parameters.py, `_aligned_size` and `_partition_param`.
-    """
-    dense = sum(-(-elements // degrees.dense) for elements in shard.dense)
-    return dense + sum(-(-elements // degrees.expert) for elements in shard.expert)
-
-
-def flat_elements(shard: Shard, degrees: Degrees) -> tuple[int, int]:
-    """Elements of the padded flat buffers of a rank, and of its own part of them.
-
-    Source: deepspeed/runtime/zero/stage_1_and_2.py, `flatten_dense_tensors_aligned`: padded to 2 × replicas.
-    """
-    whole = part = 0
-    for tensors, degree in ((shard.dense, degrees.dense), (shard.expert, degrees.expert)):
-        if tensors:
-            multiple = DEEPSPEED_ALIGNMENT * degree
-            padded = -(-sum(tensors) // multiple) * multiple
-            whole, part = whole + padded, part + padded // degree
-    return whole, part
-
-
 @record
 class Held:
     """Elements of a rank: of the parameters, of the accumulated gradients, and of what the optimizer updates."""
@@ -82,57 +38,73 @@ class Held:
     updated: int
 
 
-def _deepspeed_held(zero_stage: int, shard: Shard, degrees: Degrees) -> Held:
+def flat_elements(holding: Holding, degrees: Degrees) -> tuple[int, int]:
+    """Elements of the padded flat buffers of a rank, and of its own part of them.
+
+    Source: deepspeed/runtime/zero/stage_1_and_2.py, `flatten_dense_tensors_aligned`: padded to 2 × replicas.
+    """
+    whole = part = 0
+    for elements, degree in ((holding.dense, degrees.dense), (holding.expert, degrees.expert)):
+        multiple = DEEPSPEED_ALIGNMENT * degree
+        padded = parts(elements, multiple) * multiple
+        whole, part = whole + padded, part + padded // degree
+    return whole, part
+
+
+def _deepspeed_held(zero_stage: int, holding: Holding, degrees: Degrees) -> Held:
     if zero_stage == 3:
-        part = tensorwise_part(shard, degrees)
-        return Held(part, part, part)
+        return Held(holding.part, holding.part, holding.part)
     if zero_stage == 0:
-        return Held(shard.elements, shard.elements, shard.elements)
-    whole, part = flat_elements(shard, degrees)
-    return Held(whole, part if zero_stage == 2 else shard.elements, part)
+        return Held(holding.elements, holding.elements, holding.elements)
+    whole, part = flat_elements(holding, degrees)
+    return Held(whole, part if zero_stage == 2 else holding.elements, part)
 
 
-def held_elements(plan: Plan, shard: Shard, degrees: Degrees) -> Held:
+def held_elements(plan: Plan, holding: Holding, degrees: Degrees) -> Held:
     """What the stack's sharding leaves on a rank."""
     stack, zero_stage = plan.training.stack, plan.parallelism.zero_stage
     if stack in MEGATRON_STACKS:
         sharded = plan.parallelism.distributed_optimizer or zero_stage >= 1
-        updated = flat_elements(shard, degrees)[1] if sharded else shard.elements
-        return Held(shard.elements, shard.elements, updated)
+        updated = flat_elements(holding, degrees)[1] if sharded else holding.elements
+        return Held(holding.elements, holding.elements, updated)
     if stack == "deepspeed":
-        return _deepspeed_held(zero_stage, shard, degrees)
+        return _deepspeed_held(zero_stage, holding, degrees)
     if stack == "fsdp2":
-        part = tensorwise_part(shard, degrees)
-        return Held(part, part, part)
-    return Held(shard.elements, shard.elements, shard.elements)
+        return Held(holding.part, holding.part, holding.part)
+    return Held(holding.elements, holding.elements, holding.elements)
 
 
-def _frozen_bytes(plan: Plan, stage: Stage, degrees: Degrees) -> int:
+def shards_parameters(plan: Plan) -> bool:
+    """Whether each rank holds only its part of the weights."""
+    stack = plan.training.stack
+    return stack == "fsdp2" or (stack == "deepspeed" and plan.parallelism.zero_stage == 3)
+
+
+def _frozen_bytes(plan: Plan, kinds: Kinds, section: Section, degrees: Degrees) -> int:
     """Weights that are held and never updated: sharded where the stack shards parameters, packed under QLoRA."""
-    frozen = frozen_elements(plan, stage)
-    if not frozen.elements:
+    method = plan.training.method
+    if method.kind == "full":
         return 0
-    sharded = plan.training.stack == "fsdp2" or (
-        plan.training.stack == "deepspeed" and plan.parallelism.zero_stage == 3
-    )
-    elements = tensorwise_part(frozen, degrees) if sharded else frozen.elements
+    frozen, sharded = frozen_holding(plan, kinds, section, degrees), shards_parameters(plan)
+    elements = frozen.part if sharded else frozen.elements
     width = DTYPE_BYTES[plan.precision.parameters]
-    if plan.training.method.kind != "qlora":
+    if method.kind != "qlora":
         return elements * width
-    packed = min(elements, packed_elements(plan, stage) // (max(1, degrees.dense) if sharded else 1))
-    return packed_bytes(packed, plan.training.method.double_quantization) + (elements - packed) * width
+    matrices = packed_elements(plan, kinds, section)
+    packed = smallest(elements, matrices // degrees.dense if sharded else matrices)
+    return packed_bytes(packed, method.double_quantization) + (elements - packed) * width
 
 
-def stage_states(plan: Plan, stage: Stage) -> States:
+def stage_states(plan: Plan, kinds: Kinds, section: Section) -> States:
     """The states of the stage's fullest rank."""
-    shard, precision, method = trained_shard(plan, stage), plan.precision, plan.training.method
-    degrees = replicas(plan)
-    held, adapted = held_elements(plan, shard, degrees), method.kind in ("lora", "qlora")
+    precision, method, degrees = plan.precision, plan.training.method, replicas(plan)
+    holding = trained_holding(plan, kinds, section, degrees)
+    held, adapted = held_elements(plan, holding, degrees), method.kind in ("lora", "qlora")
     width = DTYPE_BYTES[method.adapter_dtype if adapted else precision.parameters]
     master = precision.master_parameters == "fp32" and width != 4
     return States(
-        parameters=held.parameters * width + _frozen_bytes(plan, stage, degrees),
+        parameters=held.parameters * width + _frozen_bytes(plan, kinds, section, degrees),
         gradients=held.gradients * (width if adapted else DTYPE_BYTES[precision.gradients]),
         master_parameters=held.updated * 4 if master else 0,
-        optimizer_states=state_bytes(plan, held.updated, len(shard.dense) + len(shard.expert)),
+        optimizer_states=state_bytes(plan, held.updated, holding.tensors),
     )

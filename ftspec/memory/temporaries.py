@@ -1,13 +1,14 @@
 """What comes and goes inside the optimizer's step."""
 
 from ftspec.memory.facts import fact
+from ftspec.memory.numbers import largest, smallest
 from ftspec.memory.states import States
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
 
 def optimizer_temporaries(plan: Plan, states: States) -> int:
     """Square roots of unfused Adam, or fp32 copies of 16-bit gradients beside a master copy."""
-    return max(_square_roots(plan, states), _gradient_copies(plan, states))
+    return largest(_square_roots(plan, states), _gradient_copies(plan, states))
 
 
 def _square_roots(plan: Plan, states: States) -> int:
@@ -25,8 +26,8 @@ def _gradient_copies(plan: Plan, states: States) -> int:
     (deepspeed/runtime/zero/stage_1_and_2.py, `step`: `single_grad_partition`; stage3.py, `_prepare_sub_group`: one
     sub-group at a time; megatron/core/optimizer/optimizer.py, `_copy_model_grads_to_main_grads`).
     """
-    if not states.master_parameters or DTYPE_BYTES[plan.precision.gradients] == 4:
+    if plan.precision.master_parameters == "none" or DTYPE_BYTES[plan.precision.gradients] == 4:
         return 0
     if plan.training.stack == "deepspeed" and plan.parallelism.zero_stage == 3:
-        return min(states.master_parameters, 4 * fact("deepspeed", "sub_group_elements"))
+        return smallest(states.master_parameters, 4 * fact("deepspeed", "sub_group_elements"))
     return states.master_parameters

@@ -1,14 +1,26 @@
-"""Which tensors the optimizer updates: all, those of the last layers, or those of adapters."""
+"""Which weights a method trains: all, those of the last layers, or those of adapters; and which it only holds."""
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 
 from ftspec.catalog.shape import ModelShape
-from ftspec.memory.shard import Cuts, Shard, cut_tensors, cuts_of, padded_vocabulary, stage_shard
-from ftspec.memory.step.method import adapter_of, embedding_trained, stage_variants
+from ftspec.memory.kinds import Kind
+from ftspec.memory.shard import (
+    NOTHING,
+    Cuts,
+    Shard,
+    Sizes,
+    cut_tensors,
+    cuts_of,
+    ends_shard,
+    layer_shard,
+    padded_vocabulary,
+)
+from ftspec.memory.step.method import adapter_of, embedding_trained
 from ftspec.memory.step.setting import Adapter
-from ftspec.memory.weights import Weight, embedding_weights, head_weights, layer_weights
-from ftspec.plan.model import Plan
-from ftspec.plan.stages import Stage
+from ftspec.memory.weights import Weight, embedding_weights, head_weights
+from ftspec.plan.model import MethodPlan, Plan
 
 
 @cache
@@ -37,49 +49,55 @@ def adapter_weights(shape: ModelShape, adapter: Adapter) -> list[Weight]:
     return weights
 
 
-def _partial_weights(plan: Plan, stage: Stage, cuts: Cuts) -> list[Weight]:
-    shape, method = plan.model.shape, plan.training.method
-    vocabulary = padded_vocabulary(shape, plan.training.stack, cuts.tensor)
-    layers = [layer for chunk in stage.chunks for layer in chunk]
-    weights = [
-        weight
-        for layer, variant in zip(layers, stage_variants(plan, stage), strict=True)
-        if variant.trained
-        for weight in layer_weights(shape, layer)
-    ]
-    if stage.embedding and embedding_trained(plan):
-        weights += embedding_weights(shape, vocabulary)
-    if stage.head and method.head:
-        weights += head_weights(shape, vocabulary, copy_of_tied=not (stage.embedding and embedding_trained(plan)))
-    return weights
+@cache
+def _adapters(shape: ModelShape, adapter: Adapter, cuts: Cuts) -> Shard:
+    return cut_tensors(adapter_weights(shape, adapter), cuts)
 
 
-def trained_shard(plan: Plan, stage: Stage) -> Shard:
-    """The tensors that the optimizer updates on the stage's fullest rank."""
-    method, cuts = plan.training.method, cuts_of(plan.parallelism)
-    if method.kind == "full":
-        return stage_shard(plan, stage)
-    if method.kind == "partial":
-        return cut_tensors(tuple(_partial_weights(plan, stage, cuts)), cuts)
+@cache
+def _trained_layer(shape: ModelShape, method: MethodPlan, kind: Kind, cuts: Cuts) -> Shard:
     adapter = adapter_of(method)
-    assert adapter is not None
-    return cut_tensors(tuple(adapter_weights(plan.model.shape, adapter)) * stage.num_layers, cuts)
+    if adapter is not None:
+        return _adapters(shape, adapter, cuts)
+    return layer_shard(shape, kind.layer, cuts) if kind.variant.trained else NOTHING
 
 
-def frozen_elements(plan: Plan, stage: Stage) -> Shard:
-    """The tensors that are held and not updated."""
-    whole = stage_shard(plan, stage)
-    if plan.training.method.kind == "full":
-        return Shard((), ())
-    if plan.training.method.kind != "partial":
-        return whole
-    trained = trained_shard(plan, stage)
+def trained_layer(plan: Plan, kind: Kind) -> Shard:
+    """The tensors of a layer that the optimizer updates, on one rank."""
+    return _trained_layer(plan.model.shape, plan.training.method, kind, cuts_of(plan.parallelism))
+
+
+def frozen_layer(plan: Plan, kind: Kind) -> Shard:
+    """The tensors of a layer that are held and not updated."""
+    adapted = plan.training.method.kind in ("lora", "qlora")
+    if kind.variant.trained and not adapted:
+        return NOTHING
+    return layer_shard(plan.model.shape, kind.layer, cuts_of(plan.parallelism))
+
+
+def trained_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
+    """The tensors of the embedding and the head that are updated."""
+    method = plan.training.method
+    if method.kind == "full":
+        return ends_shard(plan, embedding, head)
+    if method.kind != "partial":
+        return NOTHING
+    shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
+    vocabulary = padded_vocabulary(shape, plan.training.stack, cuts.tensor)
+    table = embedding and embedding_trained(plan)
+    weights: Iterable[Weight] = embedding_weights(shape, vocabulary) if table else ()
+    if head and method.head:
+        weights = (*weights, *head_weights(shape, vocabulary, copy_of_tied=not table))
+    return cut_tensors(weights, cuts)
+
+
+def frozen_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
+    """The tensors of the embedding and the head that are held and not updated."""
+    whole, trained = ends_shard(plan, embedding, head), trained_ends(plan, embedding, head)
     return Shard(_without(whole.dense, trained.dense), _without(whole.expert, trained.expert))
 
 
-def _without(every: tuple[int, ...], some: tuple[int, ...]) -> tuple[int, ...]:
-    left = list(every)
-    for elements in some:
-        if elements in left:
-            left.remove(elements)
-    return tuple(left)
+def _without(every: Sizes, some: Sizes) -> Sizes:
+    left = Counter(dict(every))
+    left.subtract(dict(some))
+    return tuple(sorted((elements, count) for elements, count in left.items() if count > 0))

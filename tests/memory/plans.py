@@ -5,6 +5,10 @@ from typing import Any
 
 from ftspec.catalog.parameters import count_parameters
 from ftspec.catalog.shape import ModelShape
+from ftspec.memory.estimate import sections_of
+from ftspec.memory.kinds import kinds_of
+from ftspec.memory.states import States, stage_states
+from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan, Stack
 from ftspec.plan.resolve import resolve
 from ftspec.plan.stages import lay_out_stages
@@ -44,6 +48,24 @@ def with_shape(plan: Plan, shape: ModelShape) -> Plan:
         model=replace(plan.model, shape=shape, parameters=count_parameters(shape)),
         stages=lay_out_stages(shape.num_hidden_layers, layout.pipeline, layout.virtual_pipeline),
     )
+
+
+def states_of(plan: Plan) -> list[States]:
+    """The states of each stage, from the first."""
+    kinds = kinds_of(plan)
+    found = {
+        number: stage_states(plan, kinds, section)
+        for section, numbers in sections_of(plan, kinds, plan.stages)
+        for number in numbers
+    }
+    return [states for _, states in sorted(found.items())]
+
+
+def frames_of(plan: Plan) -> list[Frame]:
+    """The frames of the stages that differ in more than their place."""
+    kinds = kinds_of(plan)
+    shared = shared_by_stages(plan, kinds, keeps_gradients(plan))
+    return [Frame(shared, section) for section, _ in sections_of(plan, kinds, plan.stages)]
 
 
 def _method(row: dict[str, Any]) -> Full | Lora | Partial:

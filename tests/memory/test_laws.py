@@ -11,7 +11,7 @@ from ftspec.memory.estimate_model import TERMS
 from ftspec.plan.model import Plan
 from ftspec.spec.methods import Full, Lora, Partial, Qlora
 from ftspec.spec.model import Checkpointing, Model, Parallelism, Training
-from tests.memory.plans import plan_of, with_shape
+from tests.memory.plans import frames_of, plan_of, with_shape
 
 MODELS = (
     "meta-llama/Llama-3.1-8B",
@@ -128,11 +128,8 @@ def test_checkpointing_keeps_less(plan: Plan) -> None:
     without checkpointing its frozen layers keep nothing, with it their inputs.
     """
     assume(plan.training.method.kind != "partial")
-    from ftspec.memory.activations import one_micro_batch
-    from ftspec.memory.step.frame import frame_of
-
     kept = [
-        one_micro_batch(frame_of(changed(plan, "training", activation_checkpointing=kind), plan.stages[0]))
+        frames_of(changed(plan, "training", activation_checkpointing=kind))[0].one_micro_batch
         for kind in ("full", "selective", "none")
     ]
     assert kept == sorted(kept)

@@ -3,15 +3,16 @@
 import pytest
 
 from ftspec.memory.estimate import estimate_memory
+from ftspec.memory.holdings import Degrees, Holding, tensorwise_part
 from ftspec.memory.optimizers import moments
 from ftspec.memory.quantization import packed_bytes
 from ftspec.memory.shard import Shard
-from ftspec.memory.states import Degrees, States, flat_elements, stage_states, tensorwise_part
+from ftspec.memory.states import States, flat_elements
 from ftspec.plan.model import Plan
 from ftspec.spec.methods import Lora, Partial, Qlora
 from ftspec.spec.model import Model, Offload, Parallelism, Precision, Training
 from ftspec.spec.optimizers import OptimizerChoice
-from tests.memory.plans import plan_of
+from tests.memory.plans import plan_of, states_of
 
 LLAMA_8B_PARAMETERS = 8_030_261_248
 TINY = Model(
@@ -30,7 +31,7 @@ TINY = Model(
 
 def total(plan: Plan) -> int:
     """All state bytes of the first stage."""
-    return stage_states(plan, plan.stages[0]).total
+    return states_of(plan)[0].total
 
 
 @pytest.mark.parametrize(
@@ -69,37 +70,37 @@ def test_the_70b_reference_of_megatron() -> None:
         ),
         parallelism=Parallelism(tensor=8, pipeline=4, sequence_parallel=True, zero_stage=1, distributed_optimizer=True),
     )
-    fullest = max(stage_states(plan, stage).total for stage in plan.stages)
+    fullest = max(states.total for states in states_of(plan))
     assert round(fullest / 2**20) == 19_497
     first = estimate_memory(plan).stages[0]
     assert first.terms["activations"] / 2**20 == pytest.approx(10_256, rel=0.05)
 
 
 def test_flat_buffers_are_padded_to_twice_the_ranks() -> None:
-    assert flat_elements(Shard((7, 8), ()), Degrees(4, 1)) == (16, 4)
-    assert flat_elements(Shard((16,), ()), Degrees(4, 1)) == (16, 4)
-    assert flat_elements(Shard((17,), ()), Degrees(4, 1)) == (24, 6)
+    assert flat_elements(Holding(15, 0, 0, 2), Degrees(4, 1)) == (16, 4)
+    assert flat_elements(Holding(16, 0, 0, 1), Degrees(4, 1)) == (16, 4)
+    assert flat_elements(Holding(17, 0, 0, 1), Degrees(4, 1)) == (24, 6)
 
 
 def test_tensors_by_themselves_are_padded_one_by_one() -> None:
-    assert tensorwise_part(Shard((7, 8, 1), (5,)), Degrees(4, 2)) == 2 + 2 + 1 + 3
+    assert tensorwise_part(Shard(((1, 1), (7, 1), (8, 1)), ((5, 1),)), Degrees(4, 2)) == 2 + 2 + 1 + 3
 
 
 def test_zero_3_shards_every_tensor_of_a_tiny_model() -> None:
     """4 ranks: 9 + 3 + 3 + 9 + 3·15 + 2·2 (norms of 6 are padded to 8) + 17 + 17 + 2."""
     plan = plan_of("deepspeed", model=TINY, gpus=4, parallelism=Parallelism(zero_stage=3))
     part = 9 + 3 + 3 + 9 + 45 + 4 + 17 + 17 + 2
-    states = stage_states(plan, plan.stages[0])
+    states = states_of(plan)[0]
     assert states == States(2 * part, 2 * part, 4 * part, 8 * part)
 
 
 def test_tied_embeddings_are_one_tensor_on_one_stage_and_two_on_two() -> None:
     model = Model(from_="meta-llama/Llama-3.2-1B")
     table, rest = 128256 * 2048, 1_235_814_400 - 128256 * 2048
-    (single,) = (stage_states(plan_of(model=model), stage) for stage in plan_of(model=model).stages)
+    (single,) = states_of(plan_of(model=model))
     assert single.parameters == 2 * (table + rest)
     plan = plan_of("megatron", model=model, gpus=2, parallelism=Parallelism(pipeline=2))
-    both = [stage_states(plan, stage).parameters for stage in plan.stages]
+    both = [states.parameters for states in states_of(plan)]
     assert sum(both) == 2 * (2 * table + rest)
 
 
@@ -121,7 +122,7 @@ def test_optimizers(kind: str, count: int, bytes_a_parameter: float) -> None:
     training = Training(optimizer=OptimizerChoice(kind=kind))  # type: ignore[arg-type]
     plan = plan_of("megatron", gpus=8, training=training)
     assert moments(plan) == count
-    states = stage_states(plan, plan.stages[0])
+    states = states_of(plan)[0]
     assert states.optimizer_states / (states.parameters / 2) == pytest.approx(bytes_a_parameter, rel=1e-4)
 
 
@@ -137,7 +138,7 @@ def test_adapters_by_hand() -> None:
     attention = 16 * (2 * (4096 + 4096) + 2 * (4096 + 1024))
     mlp = 3 * 16 * (4096 + 14336)
     plan = plan_of(training=Training(method=Lora(rank=16, targets="all_linear", adapter_dtype="fp32")))
-    states = stage_states(plan, plan.stages[0])
+    states = states_of(plan)[0]
     adapters = 32 * (attention + mlp)
     assert states.parameters == 2 * LLAMA_8B_PARAMETERS + 4 * adapters
     assert states.gradients == 4 * adapters
@@ -146,7 +147,7 @@ def test_adapters_by_hand() -> None:
 
 def test_qlora_packs_the_layers_and_nothing_else() -> None:
     plan = plan_of(training=Training(method=Qlora(rank=16, double_quantization=False)))
-    states = stage_states(plan, plan.stages[0])
+    states = states_of(plan)[0]
     matrices = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336)
     rest = LLAMA_8B_PARAMETERS - matrices
     adapters = 32 * 16 * (2 * 8192 + 2 * 5120 + 3 * 18432)
@@ -156,7 +157,7 @@ def test_qlora_packs_the_layers_and_nothing_else() -> None:
 def test_partial_training_updates_the_last_layers() -> None:
     layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336 + 2 * 4096
     plan = plan_of(training=Training(method=Partial(last_layers=2)))
-    states = stage_states(plan, plan.stages[0])
+    states = states_of(plan)[0]
     assert states.gradients == 2 * 2 * layer
     assert states.parameters == 2 * LLAMA_8B_PARAMETERS
 
@@ -177,4 +178,4 @@ def test_experts_are_divided_over_their_own_ranks() -> None:
     plan = plan_of("megatron", model=model, gpus=8, parallelism=Parallelism(expert=8, expert_tensor=1))
     expert = 32 * 3 * 4096 * 14336
     dense = 46_702_792_704 - 8 * expert
-    assert stage_states(plan, plan.stages[0]).parameters == 2 * (dense + expert)
+    assert states_of(plan)[0].parameters == 2 * (dense + expert)

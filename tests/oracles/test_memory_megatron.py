@@ -4,10 +4,9 @@ import random
 
 import pytest
 
-from ftspec.memory.states import stage_states
 from ftspec.plan.model import Plan
 from ftspec.spec.model import Model, Parallelism, Precision, Training
-from tests.memory.plans import plan_of
+from tests.memory.plans import plan_of, states_of
 from tests.oracles.megatron_memory import weight_and_optimizer_bytes
 
 LAYOUTS = 200
@@ -63,7 +62,7 @@ def test_states_are_megatron_s_own_within_one_percent(plans: list[Plan]) -> None
     """megatron/training/theoretical_memory_usage.py, `compute_weight_and_optimizer_memory`."""
     theirs = weight_and_optimizer_bytes(plans)
     for plan, reported in zip(plans, theirs, strict=True):
-        ours = max(stage_states(plan, stage).total for stage in plan.stages)
+        ours = max(states.total for states in states_of(plan))
         assert ours == pytest.approx(reported, rel=0.01), plan.parallelism
 
 

@@ -51,13 +51,16 @@ class Form:
 
     def at(self, point: Point) -> int:
         """The value of the form for a micro-batch."""
-        return (
-            self.fixed
-            + self.token * point.tokens
-            + self.shard * point.shard_tokens
-            + self.position * point.positions
-            + self.pair * point.pairs
-        )
+        total = self.fixed
+        if self.token:
+            total = total + self.token * point.tokens
+        if self.shard:
+            total = total + self.shard * point.shard_tokens
+        if self.position:
+            total = total + self.position * point.positions
+        if self.pair:
+            total = total + self.pair * point.pairs
+        return total
 
     def covers(self, other: "Form") -> bool:
         """Whether this form is at least the other whatever the micro-batch."""

@@ -1,30 +1,33 @@
 """One stage's step in numbers: its parts evaluated for the plan's micro-batch."""
 
-from itertools import accumulate
+from functools import cached_property
 
 from ftspec.core.record import record
-from ftspec.memory.shard import MEGATRON_STACKS, cuts_of, ends_shard, layer_shard, padded_vocabulary
+from ftspec.memory.kinds import Kinds
+from ftspec.memory.numbers import choose, largest, parts, smallest, weighted
+from ftspec.memory.outline import Section
+from ftspec.memory.shard import MEGATRON_STACKS, Shard, cuts_of, ends_shard, layer_shard, padded_vocabulary
 from ftspec.memory.step.form import Point
 from ftspec.memory.step.measure import Part, head_part, layer_part
-from ftspec.memory.step.method import embedding_trained, head_variant, setting_of, stage_variants
+from ftspec.memory.step.method import embedding_trained, head_variant, setting_of
 from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Bytes, peak_at
 from ftspec.plan.model import Plan
-from ftspec.plan.stages import Stage
 
 
 @record
 class Measured:
-    """A part in bytes: what it keeps (and what of that grows with pairs of positions), its input, the casts of its
-    weights, the gradients that it makes, and its peaks; and the elements of its weights on this rank.
+    """A part in bytes: what it keeps (and what of that grows with pairs of positions), what is stored of it between
+    its forward and its backward pass, its input, the casts of its weights, the gradients that it makes, and its peaks;
+    and the elements of its weights on this rank.
     """
 
     elements: int
     kept: int
+    stored: int
     first: int
     casts: int
     gradient: int
-    kept_pairs: int
     keeps_first: bool
     forward: Bytes | None
     recompute: Bytes | None
@@ -32,22 +35,63 @@ class Measured:
 
 
 @record
-class Frame:
-    """One stage of one plan. `kept_below`: bytes that the layers below each layer keep of one micro-batch, and last
-    those that all keep. `ends_elements` and `largest_end`: of the embedding, the final norm and the head."""
+class Shared:
+    """What all stages of a plan share: the setting of its layers, its micro-batch, and whether gradients build up."""
 
     plan: Plan
-    stage: Stage
+    kinds: Kinds
     setting: Setting
     point: Point
-    vocabulary: int
-    variants: tuple[Variant, ...]
-    layers: dict[Variant, Measured]
-    kept_below: tuple[int, ...]
-    head: Measured | None
-    chunks_in_flight: int
-    ends_elements: int
-    largest_end: int
+    keeps_gradients: bool
+    measured: dict[int, Measured]
+
+    def layer(self, kind: int) -> Measured:
+        """A layer of a kind, evaluated once."""
+        found = self.measured.get(kind)
+        if found is None:
+            variant, number = self.kinds.each[kind]
+            part = layer_part(self.setting, variant, self.keeps_gradients)
+            elements = layer_shard(self.setting.shape, number, cuts_of(self.plan.parallelism)).elements
+            found = self.measured[kind] = _measured(self.plan, part, variant, elements, self.point)
+        return found
+
+
+class Frame:
+    """One stage of one plan: `layers` are its kinds of layers, as its outline counts them."""
+
+    def __init__(self, shared: Shared, section: Section) -> None:
+        self.plan, self.kinds = shared.plan, shared.kinds
+        self.setting, self.point = shared.setting, shared.point
+        self.section, self.outline = section, section.outline
+        self.layers = [shared.layer(kind) for kind in section.outline.kinds]
+        vocabulary = padded_vocabulary(self.setting.shape, self.plan.training.stack, self.setting.tensor)
+        self.vocabulary = vocabulary // self.setting.tensor
+        self.head: Measured | None = None
+        if section.head:
+            part = head_part(self.setting, self.vocabulary, head_variant(self.plan), shared.keeps_gradients)
+            self.head = _measured(self.plan, part, Variant(), 0, self.point)
+
+    @cached_property
+    def one_micro_batch(self) -> int:
+        """Bytes that all layers of the stage keep of one micro-batch."""
+        return weighted(self.outline.stored, [layer.stored for layer in self.layers])
+
+    @cached_property
+    def largest_layer(self) -> int:
+        """Elements of the stage's largest layer on this rank."""
+        return max((layer.elements for layer in self.layers), default=0)
+
+    @cached_property
+    def ends(self) -> Shard:
+        """The tensors of embedding, final norm and head on this rank."""
+        return ends_shard(self.plan, self.section.embedding, self.section.head)
+
+    @cached_property
+    def embedding_gradient(self) -> int:
+        """Bytes of the embedding's gradient on this rank, 0 where it is frozen."""
+        if not embedding_trained(self.plan) or not self.section.embedding:
+            return 0
+        return self.vocabulary * self.setting.shape.hidden_size * self.setting.parameters
 
 
 def point_of(plan: Plan) -> Point:
@@ -55,28 +99,28 @@ def point_of(plan: Plan) -> Point:
     parallelism the residual stream over the tensor group too.
     """
     training, layout = plan.training, plan.parallelism
-    positions = -(-training.sequence_length // max(1, layout.context))
+    positions = parts(training.sequence_length, largest(layout.context, 1))
     tokens = training.micro_batch_size * positions
     shards = max(1, layout.tensor) if layout.sequence_parallel else 1
-    return Point(tokens, -(-tokens // shards), positions, tokens * training.sequence_length)
+    return Point(tokens, parts(tokens, shards), positions, tokens * training.sequence_length)
 
 
-def chunks_in_flight(plan: Plan, stage: Stage) -> int:
+def chunks_in_flight(plan: Plan, pipeline_stage: int) -> int:
     """Micro-batches whose activations a stage holds, each counted once for each of its chunks of layers.
 
     1F1B: one for each stage from here on (Narayanan et al. 2021, section 2.2). Interleaved: the warm-up's forward
     passes and one more (megatron/core/pipeline_parallel/schedules.py, `get_pp_rank_microbatches`). GPipe: all.
     """
-    layout, steps = plan.parallelism, max(1, plan.training.gradient_accumulation_steps)
-    stages, chunks = max(1, layout.pipeline), max(1, layout.virtual_pipeline)
-    if stages == 1:
-        return chunks
+    layout, steps = plan.parallelism, largest(plan.training.gradient_accumulation_steps, 1)
+    stages, chunks = largest(layout.pipeline, 1), max(1, layout.virtual_pipeline)
+    left = stages - pipeline_stage
     if layout.schedule == "gpipe":
-        return steps * chunks
-    left = stages - stage.pipeline_stage
-    if chunks > 1:
-        return min(2 * (left - 1) + (chunks - 1) * stages + 1, steps * chunks)
-    return min(left, steps)
+        found = steps * chunks
+    elif chunks > 1:
+        found = smallest(2 * (left - 1) + (chunks - 1) * stages + 1, steps * chunks)
+    else:
+        found = smallest(left, steps)
+    return choose(stages > 1, found, chunks)  # type: ignore[no-any-return]
 
 
 def keeps_gradients(plan: Plan) -> bool:
@@ -86,14 +130,15 @@ def keeps_gradients(plan: Plan) -> bool:
     return plan.training.gradient_accumulation_steps <= 1 or plan.parallelism.zero_stage >= 2
 
 
-def _measured(part: Part, elements: int, point: Point) -> Measured:
+def _measured(plan: Plan, part: Part, variant: Variant, elements: int, point: Point) -> Measured:
+    kept, first = part.kept.at(point), part.first.at(point)
     return Measured(
         elements=elements,
-        kept=part.kept.at(point),
-        first=part.first.at(point),
+        kept=kept,
+        stored=0 if variant.silent else _stored(plan, part, kept, first, point),
+        first=first,
         casts=part.casts.fixed,
         gradient=part.gradient.at(point),
-        kept_pairs=part.kept.pair * point.pairs,
         keeps_first=part.keeps_first,
         forward=peak_at(part.forward, point),
         recompute=peak_at(part.recompute, point),
@@ -101,66 +146,19 @@ def _measured(part: Part, elements: int, point: Point) -> Measured:
     )
 
 
-def _keeps(plan: Plan, variant: Variant, measured: Measured) -> int:
+def _stored(plan: Plan, part: Part, kept: int, first: int, point: Point) -> int:
     """Bytes that a layer keeps of one micro-batch.
 
     Without checkpointing: every tensor that an operation saves. With full checkpointing: the layer's input
     (torch/utils/checkpoint.py). With selective: all but what grows with pairs of positions (Korthikanti et al. 2022,
     section 5).
     """
-    if variant.silent:
-        return 0
     checkpointing = plan.training.activation_checkpointing
     if checkpointing == "full":
-        return measured.first
-    return measured.kept - (measured.kept_pairs if checkpointing == "selective" else 0)
+        return first
+    return kept - (part.kept.pair * point.pairs if checkpointing == "selective" else 0)
 
 
-def _kept_below(plan: Plan, variants: tuple[Variant, ...], layers: dict[Variant, Measured]) -> tuple[int, ...]:
-    """Running sums; of a checkpointed group of layers the first one's input is kept for all."""
-    keeps = {variant: _keeps(plan, variant, measured) for variant, measured in layers.items()}
-    each = [keeps[variant] for variant in variants]
-    every = plan.training.checkpoint_every_layers
-    if every > 1 and plan.training.activation_checkpointing == "full":
-        each = [bytes_kept if index % every == 0 else 0 for index, bytes_kept in enumerate(each)]
-    return tuple(accumulate(each, initial=0))
-
-
-def frame_of(plan: Plan, stage: Stage) -> Frame:
-    """Evaluate a stage."""
-    setting, point, keeps = setting_of(plan), point_of(plan), keeps_gradients(plan)
-    numbers = [layer for chunk in stage.chunks for layer in chunk]
-    variants = stage_variants(plan, stage)
-    cuts = cuts_of(plan.parallelism)
-    layers = {
-        variant: _measured(
-            layer_part(setting, variant, keeps), layer_shard(setting.shape, number, cuts).elements, point
-        )
-        for variant, number in dict(zip(variants, numbers, strict=True)).items()
-    }
-    vocabulary = padded_vocabulary(setting.shape, plan.training.stack, setting.tensor) // setting.tensor
-    head = None
-    if stage.head:
-        head = _measured(head_part(setting, vocabulary, head_variant(plan), keeps), 0, point)
-    ends = ends_shard(plan, stage).dense
-    return Frame(
-        plan=plan,
-        stage=stage,
-        setting=setting,
-        point=point,
-        vocabulary=vocabulary,
-        variants=variants,
-        layers=layers,
-        kept_below=_kept_below(plan, variants, layers),
-        head=head,
-        chunks_in_flight=chunks_in_flight(plan, stage),
-        ends_elements=sum(ends),
-        largest_end=max(ends, default=0),
-    )
-
-
-def embedding_gradient(frame: Frame) -> int:
-    """Bytes of the embedding's gradient on this rank, 0 where it is frozen."""
-    if not embedding_trained(frame.plan) or not frame.stage.embedding:
-        return 0
-    return frame.vocabulary * frame.setting.shape.hidden_size * frame.setting.parameters
+def shared_by_stages(plan: Plan, kinds: Kinds, builds_up: bool) -> Shared:
+    """What the stages of a plan share; `builds_up`: `keeps_gradients(plan)`."""
+    return Shared(plan, kinds, setting_of(plan), point_of(plan), builds_up, {})

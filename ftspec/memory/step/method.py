@@ -1,13 +1,10 @@
 """The training method as the step sees it: which layers are trained, and what needs a gradient below them."""
 
-from functools import cache
-
 from ftspec.catalog.parameters import has_experts
 from ftspec.catalog.shape import ModelShape
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.setting import Adapter, Setting, Variant
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
-from ftspec.plan.stages import Stage
 
 ATTENTION_TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
 LINEAR_TARGETS = ATTENTION_TARGETS | {"gate_proj", "up_proj", "down_proj"}
@@ -62,15 +59,8 @@ def inputs_require_gradients(plan: Plan) -> bool:
     return plan.training.method.kind != "full" and plan.training.activation_checkpointing == "full"
 
 
-@cache
-def _variants(
-    shape: ModelShape, method: MethodPlan, chunks: tuple[range, ...], inputs_require_gradients: bool
-) -> tuple[Variant, ...]:
-    numbers = [layer for chunk in chunks for layer in chunk]
-    return tuple(_variant(shape, method, layer, inputs_require_gradients) for layer in numbers)
-
-
-def _variant(shape: ModelShape, method: MethodPlan, layer: int, below: bool) -> Variant:
+def layer_variant(shape: ModelShape, method: MethodPlan, layer: int, below: bool) -> Variant:
+    """How a layer takes part in training; `below`: whether the embedding's output requires a gradient."""
     experts = has_experts(shape, layer)
     if method.kind == "full":
         return Variant(True, True, experts)
@@ -78,11 +68,6 @@ def _variant(shape: ModelShape, method: MethodPlan, layer: int, below: bool) -> 
         return Variant(True, below or layer > 0, experts)
     first = shape.num_hidden_layers - method.last_layers
     return Variant(layer >= first, below or method.embeddings or layer > first, experts)
-
-
-def stage_variants(plan: Plan, stage: Stage) -> tuple[Variant, ...]:
-    """How each layer of a stage takes part in training."""
-    return _variants(plan.model.shape, plan.training.method, stage.chunks, inputs_require_gradients(plan))
 
 
 def head_variant(plan: Plan) -> Variant:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from ftspec.core.record import record
+from ftspec.memory.numbers import choose, largest
 from ftspec.memory.step.form import ZERO, Form, Point
 
 Role = Literal["activation", "logits", "weight", "constant"]
@@ -103,8 +104,22 @@ class Bytes(NamedTuple):
 
 
 def peak_at(moments: Iterable[Alive], point: Point) -> Bytes | None:
-    """The highest of some moments for one micro-batch."""
-    return max((moment.at(point) for moment in moments), key=lambda each: each.total, default=None)
+    """The highest of some moments for one micro-batch; in a batch, of each element."""
+    best: Bytes | None = None
+    most = 0
+    for moment in moments:
+        found = moment.at(point)
+        total = found.total
+        if best is None:
+            best, most = found, total
+            continue
+        higher = total > most
+        if higher is True:
+            best, most = found, total
+        elif higher is not False:
+            best = Bytes(*(choose(higher, one, other) for one, other in zip(found, best, strict=True)))
+            most = largest(total, most)
+    return best
 
 
 def highest(moments: Iterable[Alive]) -> tuple[Alive, ...]:

@@ -1,0 +1,1 @@
+"""Buffers of communication: gathered parameters, reduced gradients, what a pipeline receives."""

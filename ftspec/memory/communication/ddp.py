@@ -1,0 +1,16 @@
+"""The buckets of torch's DistributedDataParallel."""
+
+from ftspec.memory.communication.buffers import Buffers
+from ftspec.memory.holdings import replicas, trained_elements
+from ftspec.memory.step.frame import Frame
+from ftspec.plan.model import DTYPE_BYTES
+
+
+def ddp_buffers(frame: Frame) -> Buffers:
+    """DDP copies gradients into flat buckets, all of them, unless `gradient_as_bucket_view` is set
+    (torch/csrc/distributed/c10d/reducer.cpp, `initialize_buckets`).
+    """
+    width = DTYPE_BYTES[frame.plan.precision.gradients]
+    return Buffers(
+        always=(replicas(frame.plan).dense > 1) * trained_elements(frame.plan, frame.kinds, frame.section) * width
+    )

@@ -1,0 +1,21 @@
+"""Which buffers a stack has."""
+
+from ftspec.memory.communication.buffers import Buffers
+from ftspec.memory.communication.ddp import ddp_buffers
+from ftspec.memory.communication.deepspeed import deepspeed_buffers
+from ftspec.memory.communication.fsdp2 import fsdp2_buffers
+from ftspec.memory.communication.pipeline import received
+from ftspec.memory.shard import MEGATRON_STACKS
+from ftspec.memory.step.frame import Frame
+
+
+def buffers_of(frame: Frame) -> Buffers:
+    """The buffers of a stage."""
+    stack = frame.plan.training.stack
+    if stack == "fsdp2":
+        return fsdp2_buffers(frame)
+    if stack == "deepspeed":
+        return deepspeed_buffers(frame)
+    if stack in MEGATRON_STACKS:
+        return Buffers(always=received(frame))
+    return ddp_buffers(frame)

@@ -1,0 +1,48 @@
+"""The same formulas for one layout and for many.
+
+A plan's numbers are ints, or, in a batch, int64 arrays with an element for each layout (`ftspec.memory.batch`). Sums,
+products and floor divisions take both; what Python writes with `if`, `max` and `min` is here. Annotations say `int`.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def largest(first: int, second: int) -> int:
+    """The larger of two numbers, or of each pair of elements."""
+    if isinstance(first, int) and isinstance(second, int):
+        return max(first, second)
+    import numpy
+
+    return numpy.maximum(first, second)
+
+
+def smallest(first: int, second: int) -> int:
+    """The smaller of two numbers, or of each pair of elements."""
+    if isinstance(first, int) and isinstance(second, int):
+        return min(first, second)
+    import numpy
+
+    return numpy.minimum(first, second)
+
+
+def choose(condition: bool, one: Any, other: Any) -> Any:
+    """`one` where the condition holds, else `other`; a single number in a batch holds for all elements."""
+    if isinstance(condition, bool):
+        return one if condition else other
+    import numpy
+
+    return numpy.where(condition, one, other)
+
+
+def parts(whole: int, divisor: int) -> int:
+    """`whole / divisor`, rounded up."""
+    return -(-whole // divisor)
+
+
+def weighted(counts: Iterable[int], values: Iterable[int]) -> int:
+    """The sum of `values`, each as often as `counts` says."""
+    total = 0
+    for count, value in zip(counts, values, strict=True):
+        total = total + count * value
+    return total
