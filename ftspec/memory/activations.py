@@ -1,8 +1,9 @@
 """Activations: what the forward pass keeps for the backward pass."""
 
-from ftspec.memory.numbers import largest, weighted
+from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
 from ftspec.memory.step.activations import is_gpt2
+from ftspec.memory.step.form import Form
 from ftspec.memory.step.frame import Frame, chunks_in_flight
 from ftspec.memory.step.method import inputs_require_gradients
 
@@ -31,7 +32,7 @@ def kept_in_backward(frame: Frame, turn: Turn) -> int:
         return total
     total = total + weighted(turn.again, [layer.kept for layer in frame.layers])
     layer = frame.layers[turn.kind]
-    return total if layer.keeps_first else total + turn.starts_group * layer.first
+    return total if layer.keeps_first else total + when(turn.starts_group, layer.first)
 
 
 def kept_in_forward(frame: Frame) -> int:
@@ -59,17 +60,14 @@ def constants(frame: Frame, backward: bool) -> int:
     An embedding output that requires a gradient by itself is a leaf: with its gradient it outlives its step (seen in
     traces of transformers' `enable_input_require_grads`).
     """
-    setting, point, training = frame.setting, frame.point, frame.plan.training
-    shape = setting.shape
-    total = INDEX_BYTES * (point.tokens + point.positions)
+    setting, shape, hidden = frame.setting, frame.setting.shape, frame.setting.shape.hidden_size
+    form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES)
     if inputs_require_gradients(frame.plan):
-        total = total + 2 * point.tokens * shape.hidden_size * setting.residual
-    if not backward:
-        total = total + INDEX_BYTES * point.tokens
+        form += Form(token=2 * hidden * setting.residual)
     if shape.position == "rope":
-        total = total + 2 * point.positions * shape.head_dim * setting.residual
+        form += Form(position=2 * shape.head_dim * setting.residual)
     if is_gpt2(shape):
-        total = total + point.tokens * shape.hidden_size * setting.residual
-    if not backward or training.activation_checkpointing == "full":
-        total = total + point.pairs * {"flash": 0, "sdpa": 1, "eager": setting.residual}[setting.attention]
-    return total
+        form += Form(token=hidden * setting.residual)
+    if not backward or frame.plan.training.activation_checkpointing == "full":
+        form += Form(pair={"flash": 0, "sdpa": 1, "eager": setting.residual}[setting.attention])
+    return form.at(frame.point)

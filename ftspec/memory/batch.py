@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy
 from numpy.typing import NDArray
 
 from ftspec.memory.activations import others_in_flight
-from ftspec.memory.estimate import sections_of
+from ftspec.memory.estimate import checkpointed_together
 from ftspec.memory.kinds import Kinds, kinds_of
 from ftspec.memory.moments import stage_moments
+from ftspec.memory.numbers import largest
 from ftspec.memory.offload import on_device
-from ftspec.memory.outline import Outline, Section, Turn
+from ftspec.memory.outline import Outline, Section, Turn, sections
 from ftspec.memory.overhead import framework_overhead
 from ftspec.memory.states import stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
@@ -71,8 +73,8 @@ def _groups(columns: Columns, rows: int) -> Iterator[tuple[dict[str, Any], Numbe
     size = 1
     accumulates = columns.get("training.gradient_accumulation_steps", numpy.ones(rows, numpy.int64)) > 1
     for path, values in (*named.items(), ("", accumulates)):
-        distinct, inverse = numpy.unique(values, return_inverse=True)
-        code += inverse * size
+        distinct = numpy.unique(values)
+        code += numpy.searchsorted(distinct, values) * size
         decoded.append((path, distinct, size))
         size *= len(distinct)
     order = numpy.argsort(code, kind="stable")
@@ -87,12 +89,13 @@ def _groups(columns: Columns, rows: int) -> Iterator[tuple[dict[str, Any], Numbe
 
 def _with_values(plan: Plan, values: Mapping[str, Any]) -> Plan:
     """The plan with other values at some paths: numbers, or arrays in the place of numbers."""
+    blocks: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
         block, _, name = path.partition(".")
         if not hasattr(getattr(plan, block, None), name):
             raise KeyError(path)
-        plan = replace(plan, **{block: replace(getattr(plan, block), **{name: value})})
-    return plan
+        blocks.setdefault(block, {})[name] = value
+    return replace(plan, **{block: replace(getattr(plan, block), **named) for block, named in blocks.items()})
 
 
 def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
@@ -100,50 +103,74 @@ def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
     rows = len(next(iter(columns.values()), numpy.zeros(1)))
     allocated = numpy.zeros(rows, numpy.int64)
     kinds = kinds_of(plan)
-    pipelines = columns.get("parallelism.pipeline", numpy.full(rows, plan.parallelism.pipeline))
-    steps = columns.get("training.gradient_accumulation_steps")
+    pipelines = columns.get(_PIPELINE, numpy.full(rows, plan.parallelism.pipeline))
+    steps = columns.get(_STEPS)
     builds_up = keeps_gradients(plan if steps is None else _with_values(plan, {_STEPS: int(steps[0])}))
+    whole = _with_values(plan, columns)
     for section, members in _sections(plan, kinds, pipelines):
-        part = _with_values(plan, {path: values[members] for path, values in columns.items()})
-        frame = Frame(shared_by_stages(part, kinds, builds_up), section)
-        states = on_device(part, stage_states(part, kinds, section))
-        others = others_in_flight(frame, section.pipeline_stage)
-        alone = beside = numpy.zeros(len(members), numpy.int64)
-        for moment in stage_moments(frame, states, builds_up):
-            if moment.in_flight:
-                beside = numpy.maximum(beside, moment.total)
-            else:
-                alone = numpy.maximum(alone, moment.total)
-        held = states.parameters + states.master_parameters + states.optimizer_states
-        allocated[members] = numpy.maximum(allocated[members], numpy.maximum(alone, beside + others) + held)
-    return allocated, allocated + framework_overhead(_with_values(plan, columns), allocated)  # type: ignore[arg-type]
+        if members is None:
+            allocated = numpy.maximum(allocated, _section_peak(whole, kinds, section, builds_up))
+        else:
+            part = _with_values(plan, {path: values[members] for path, values in columns.items()})
+            allocated[members] = numpy.maximum(allocated[members], _section_peak(part, kinds, section, builds_up))
+    return allocated, allocated + framework_overhead(whole, allocated)  # type: ignore[arg-type]
 
 
+_PIPELINE = "parallelism.pipeline"
 _STEPS = "training.gradient_accumulation_steps"
 
 
-def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Section, Numbers]]:
-    """The stages that may be the fullest, alike ones of different pipelines as one section of arrays."""
-    distinct, inverse = numpy.unique(pipelines, return_inverse=True)
+def _section_peak(plan: Plan, kinds: Kinds, section: Section, builds_up: bool) -> Any:
+    """Bytes of tensors at the peak of like stages, by layout."""
+    frame = Frame(shared_by_stages(plan, kinds, builds_up), section)
+    states = on_device(plan, stage_states(plan, kinds, section))
+    others = others_in_flight(frame, section.pipeline_stage)
+    alone, beside = 0, 0
+    for moment in stage_moments(frame, states, builds_up):
+        if moment.in_flight:
+            beside = largest(beside, moment.total)
+        else:
+            alone = largest(alone, moment.total)
+    held = states.parameters + states.master_parameters + states.optimizer_states
+    return largest(alone, beside + others) + held
+
+
+def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Section, Numbers | None]]:
+    """The stages that may be the fullest, alike ones of different pipelines as one section of arrays, with the layouts
+    that have them (None: all).
+    """
+    distinct = numpy.flatnonzero(numpy.bincount(pipelines))
+    inverse = numpy.searchsorted(distinct, pipelines)
+    virtual, every = max(1, plan.parallelism.virtual_pipeline), checkpointed_together(plan)
+    for found in _alike(kinds, tuple(distinct.tolist()), virtual, every):
+        if len(found) == len(distinct):
+            yield _stacked(list(found.values()), inverse), None
+            continue
+        place = numpy.full(len(distinct), -1)
+        place[list(found)] = range(len(found))
+        places = place[inverse]
+        members = numpy.flatnonzero(places >= 0)
+        yield _stacked(list(found.values()), places[members]), members
+
+
+@cache
+def _alike(kinds: Kinds, pipelines: tuple[int, ...], virtual: int, every: int) -> list[dict[int, Section]]:
+    """The stages of several pipelines that have the same kinds of layers and the same ends, by the pipeline's index."""
     alike: dict[object, dict[int, Section]] = {}
-    for index, pipeline in enumerate(distinct.tolist()):
-        for slot, section in enumerate(_candidates(plan, kinds, pipeline)):
+    for index, pipeline in enumerate(pipelines):
+        for slot, section in enumerate(_candidates(kinds, pipeline, virtual, every)):
             last = section.outline.last
             key = (section.outline.kinds, last and last.kind, section.embedding, section.head, slot)
             alike.setdefault(key, {})[index] = section
-    for found in alike.values():
-        members = numpy.flatnonzero(numpy.isin(inverse, list(found)))
-        order = {index: place for place, index in enumerate(found)}
-        places = numpy.array([order.get(index, 0) for index in range(len(distinct))])[inverse[members]]
-        yield _stacked(list(found.values()), places), members
+    return list(alike.values())
 
 
-def _candidates(plan: Plan, kinds: Kinds, pipeline: int) -> list[Section]:
+def _candidates(kinds: Kinds, pipeline: int, virtual: int, every: int) -> list[Section]:
     """The stages of a pipeline that no other one covers: of stages with the same layers the first has the most
     micro-batches in flight, so a later one matters only if it has the head.
     """
-    stages = lay_out_stages(plan.model.shape.num_hidden_layers, pipeline, max(1, plan.parallelism.virtual_pipeline))
-    found = [section for section, _ in sections_of(plan, kinds, stages)]
+    stages = lay_out_stages(len(kinds.of_layer), pipeline, virtual)
+    found = [section for section, _ in sections(kinds, stages, every)]
     first: dict[Outline, Section] = {}
     for section in found:
         first.setdefault(section.outline, section)
@@ -180,5 +207,6 @@ def _stacked(found: list[Section], places: Numbers) -> Section:
         stack_all([each.stored for each in outlines]),
         stack_turns(tuple(lasts)) if lasts else None,
         tuple(stack_turns(turns) for turns in zip(*(each.turns for each in outlines), strict=True)),
+        tuple(stack_turns(turns) for turns in zip(*(each.neighbours for each in outlines), strict=True)),
     )
     return Section(stack([each.pipeline_stage for each in found]), stacked, found[0].embedding, found[0].head)

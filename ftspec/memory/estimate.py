@@ -14,14 +14,17 @@ from ftspec.memory.overhead import framework_overhead
 from ftspec.memory.states import States, stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
-from ftspec.plan.stages import Stage
 
 
-def sections_of(plan: Plan, kinds: Kinds, stages: tuple[Stage, ...]) -> tuple[tuple[Section, tuple[int, ...]], ...]:
-    """The stages of a plan that differ in more than their place, each with those that are like it."""
+def checkpointed_together(plan: Plan) -> int:
+    """How many layers are one checkpointed group."""
     training = plan.training
-    grouped = training.activation_checkpointing == "full"
-    return sections(kinds, stages, max(1, training.checkpoint_every_layers) if grouped else 1)
+    return max(1, training.checkpoint_every_layers) if training.activation_checkpointing == "full" else 1
+
+
+def sections_of(plan: Plan, kinds: Kinds) -> tuple[tuple[Section, tuple[int, ...]], ...]:
+    """The stages of a plan that differ in more than their place, each with those that are like it."""
+    return sections(kinds, plan.stages, checkpointed_together(plan))
 
 
 def estimate_memory(plan: Plan) -> MemoryEstimate:
@@ -37,7 +40,7 @@ def _stages(plan: Plan) -> Iterator[StageMemory]:
     """Each stage's fullest rank. Stages that are alike differ only in how many micro-batches are in flight."""
     kinds, builds_up = kinds_of(plan), keeps_gradients(plan)
     shared = shared_by_stages(plan, kinds, builds_up)
-    for section, numbers in sections_of(plan, kinds, plan.stages):
+    for section, numbers in sections_of(plan, kinds):
         states = on_device(plan, stage_states(plan, kinds, section))
         frame = Frame(shared, section)
         moments = [(moment, moment.total) for moment in stage_moments(frame, states, builds_up)]

@@ -88,7 +88,10 @@ def _layers_backward(step: Step) -> Iterator[Moment]:
     """The backward of the layers that the outline names: between two of them memory is linear in the layer."""
     frame, fixed = step.frame, constants(step.frame, backward=True)
     checkpointed = frame.plan.training.activation_checkpointing != "none"
-    for turn in frame.outline.turns:
+    turns = frame.outline.turns
+    if step.buffers.of_neighbours:
+        turns += frame.outline.neighbours
+    for turn in turns:
         activations = fixed + kept_in_backward(frame, turn)
         made, buffers = step.gradients.when_at(turn), step.buffers.in_layer(turn)
         layer = frame.layers[turn.kind]

@@ -35,14 +35,22 @@ def choose(condition: bool, one: Any, other: Any) -> Any:
     return numpy.where(condition, one, other)
 
 
+def when(condition: bool, value: int) -> int:
+    """`value` where the condition holds, else 0."""
+    if isinstance(condition, bool):
+        return value if condition else 0
+    return condition * value
+
+
 def parts(whole: int, divisor: int) -> int:
     """`whole / divisor`, rounded up."""
     return -(-whole // divisor)
 
 
 def weighted(counts: Iterable[int], values: Iterable[int]) -> int:
-    """The sum of `values`, each as often as `counts` says."""
+    """The sum of `values`, each as often as `counts` says. Work on arrays is spared where a count is 0."""
     total = 0
     for count, value in zip(counts, values, strict=True):
-        total = total + count * value
+        if not isinstance(count, int) or count:
+            total = total + count * value
     return total

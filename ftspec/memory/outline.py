@@ -31,7 +31,8 @@ class Turn:
 @record
 class Outline:
     """The layers of a stage. `kinds` are those that occur (indices into `Kinds.each`); `counts` and `stored` are by
-    them. `last` is the topmost layer. `turns` come in the same order for any stage with the same kinds.
+    them. `last` is the topmost layer. `turns` are the layers that may peak, `neighbours` those beside them where the
+    buffers of neighbours count; both come in the same order for any stage with the same kinds.
     """
 
     kinds: tuple[int, ...]
@@ -39,6 +40,7 @@ class Outline:
     stored: tuple[int, ...]
     last: Turn | None
     turns: tuple[Turn, ...]
+    neighbours: tuple[Turn, ...]
 
 
 @cache
@@ -47,11 +49,13 @@ def outline(kinds: Kinds, chunks: tuple[range, ...], every: int) -> Outline:
     layers = [kinds.of_layer[number] for chunk in chunks for number in chunk]
     present = tuple(sorted(set(layers)))
     local = [present.index(kind) for kind in layers]
-    turns = []
+    turns, neighbours = [], []
     for kind in range(len(present)):
         if not kinds.each[present[kind]].variant.silent:
             places = [place for place, each in enumerate(local) if each == kind]
             turns += [_turn(local, place, len(present), every) for place in _turning_points(places, every)]
+            beside = (places[min(1, len(places) - 1)], places[max(0, len(places) - 2)])
+            neighbours += [_turn(local, place, len(present), every) for place in beside]
     whole = range(len(local))
     return Outline(
         kinds=present,
@@ -59,12 +63,13 @@ def outline(kinds: Kinds, chunks: tuple[range, ...], every: int) -> Outline:
         stored=_counted(local, whole[::every], len(present)),
         last=_turn(local, len(local) - 1, len(present), every) if local else None,
         turns=tuple(turns),
+        neighbours=tuple(neighbours),
     )
 
 
 def _turning_points(places: list[int], every: int) -> list[int]:
-    """Among the places of one kind: first and last, their neighbours, and the last and first ends of groups."""
-    found = [places[0], places[min(1, len(places) - 1)], places[max(0, len(places) - 2)], places[-1]]
+    """Among the places of one kind: the first and the last, and the last start and first and last ends of groups."""
+    found = [places[0], places[-1]]
     if every > 1:
         starts = [place for place in places if place % every == 0]
         ends = [place for place in places if place % every == every - 1]

@@ -55,7 +55,7 @@ def states_of(plan: Plan) -> list[States]:
     kinds = kinds_of(plan)
     found = {
         number: stage_states(plan, kinds, section)
-        for section, numbers in sections_of(plan, kinds, plan.stages)
+        for section, numbers in sections_of(plan, kinds)
         for number in numbers
     }
     return [states for _, states in sorted(found.items())]
@@ -65,7 +65,7 @@ def frames_of(plan: Plan) -> list[Frame]:
     """The frames of the stages that differ in more than their place."""
     kinds = kinds_of(plan)
     shared = shared_by_stages(plan, kinds, keeps_gradients(plan))
-    return [Frame(shared, section) for section, _ in sections_of(plan, kinds, plan.stages)]
+    return [Frame(shared, section) for section, _ in sections_of(plan, kinds)]
 
 
 def _method(row: dict[str, Any]) -> Full | Lora | Partial:

@@ -1,6 +1,7 @@
 """What a stack's buffers are at each moment of a step."""
 
 from ftspec.core.record import record
+from ftspec.memory.numbers import when
 from ftspec.memory.outline import Turn
 
 
@@ -24,4 +25,9 @@ class Buffers:
         """While a layer runs backward: the next one is gathered ahead, the last one's gradients are still being
         reduced.
         """
-        return self.always + self.layer + turn.has_below * self.before + turn.has_above * self.behind
+        return self.always + self.layer + when(turn.has_below, self.before) + when(turn.has_above, self.behind)
+
+    @property
+    def of_neighbours(self) -> bool:
+        """Whether a layer's neighbours have buffers at all."""
+        return not (isinstance(self.before, int) and isinstance(self.behind, int) and self.before == self.behind == 0)

@@ -1,5 +1,6 @@
 """What a pipeline stage receives from its neighbours."""
 
+from ftspec.memory.numbers import when
 from ftspec.memory.step.frame import Frame
 
 
@@ -8,4 +9,4 @@ def received(frame: Frame) -> int:
     (megatron/core/pipeline_parallel/p2p_communication.py).
     """
     one = frame.point.shard_tokens * frame.setting.shape.hidden_size * frame.setting.compute
-    return (frame.plan.parallelism.pipeline > 1) * 2 * one
+    return when(frame.plan.parallelism.pipeline > 1, 2 * one)

@@ -6,10 +6,11 @@ gradients meet, a third tensor takes their sum; a parameter's gradient goes to t
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property, reduce
 from typing import Literal, NamedTuple
 
 from ftspec.core.record import record
-from ftspec.memory.numbers import choose, largest
+from ftspec.memory.numbers import largest
 from ftspec.memory.step.form import ZERO, Form, Point
 
 Role = Literal["activation", "logits", "weight", "constant"]
@@ -78,6 +79,11 @@ class Alive:
         """All but the parameters' gradients."""
         return self.activations + self.logits + self.temporary
 
+    @cached_property
+    def total(self) -> Form:
+        """Everything."""
+        return self.without_gradients + self.gradients
+
     def with_temporary(self, size: Form) -> "Alive":
         """The moment with more temporary bytes."""
         return Alive(self.activations, self.logits, self.temporary + size, self.gradients)
@@ -103,23 +109,18 @@ class Bytes(NamedTuple):
         return self.activations + self.logits + self.temporary + self.gradients
 
 
-def peak_at(moments: Iterable[Alive], point: Point) -> Bytes | None:
-    """The highest of some moments for one micro-batch; in a batch, of each element."""
-    best: Bytes | None = None
-    most = 0
-    for moment in moments:
-        found = moment.at(point)
-        total = found.total
-        if best is None:
-            best, most = found, total
-            continue
-        higher = total > most
-        if higher is True:
-            best, most = found, total
-        elif higher is not False:
-            best = Bytes(*(choose(higher, one, other) for one, other in zip(found, best, strict=True)))
-            most = largest(total, most)
-    return best
+def _total(moment: Bytes) -> int:
+    return moment.total
+
+
+def peak_at(moments: tuple[Alive, ...], point: Point) -> Bytes | None:
+    """The highest of some moments for one micro-batch. In a batch its total alone, whoever's bytes they are."""
+    if not moments:
+        return None
+    if isinstance(point.tokens, int):
+        return max([moment.at(point) for moment in moments], key=_total)
+    totals = [moment.total.at(point) for moment in moments]
+    return Bytes(reduce(largest, totals), 0, 0, 0)
 
 
 def highest(moments: Iterable[Alive]) -> tuple[Alive, ...]:
