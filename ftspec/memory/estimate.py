@@ -1,6 +1,7 @@
 """The memory of a plan: per pipeline stage, term by term, at the moment of its peak."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ftspec.memory.activations import others_in_flight
 from ftspec.memory.estimate_model import MemoryEstimate, StageMemory, Verdict
@@ -37,6 +38,20 @@ def estimate_memory(plan: Plan) -> MemoryEstimate:
 
 
 def _stages(plan: Plan) -> Iterator[StageMemory]:
+    for step in stage_steps(plan):
+        yield _stage(plan, step)
+
+
+class StageStep(NamedTuple):
+    """The step of one stage: its states, its moments with their totals, and what other micro-batches in flight keep."""
+
+    pipeline_stage: int
+    states: States
+    moments: list[tuple[Moment, int]]
+    others: int
+
+
+def stage_steps(plan: Plan) -> Iterator[StageStep]:
     """Each stage's fullest rank. Stages that are alike differ only in how many micro-batches are in flight."""
     kinds, builds_up = kinds_of(plan), keeps_gradients(plan)
     shared = shared_by_stages(plan, kinds, builds_up)
@@ -45,24 +60,29 @@ def _stages(plan: Plan) -> Iterator[StageMemory]:
         frame = Frame(shared, section)
         moments = [(moment, moment.total) for moment in stage_moments(frame, states, builds_up)]
         for number in numbers:
-            yield _stage(plan, states, moments, number, others_in_flight(frame, number))
+            yield StageStep(number, states, moments, others_in_flight(frame, number))
 
 
-def _stage(plan: Plan, states: States, moments: list[tuple[Moment, int]], number: int, others: int) -> StageMemory:
-    peak, _ = max(moments, key=lambda each: each[1] + others * each[0].in_flight)
-    terms = {
+def terms_at(moment: Moment, states: States, others: int) -> dict[str, int]:
+    """The bytes of each term at a moment of a stage, but for `framework_overhead`."""
+    return {
         "parameters": states.parameters,
-        "gradients": peak.gradients,
+        "gradients": moment.gradients,
         "master_parameters": states.master_parameters,
         "optimizer_states": states.optimizer_states,
-        "activations": peak.activations + others * peak.in_flight,
-        "logits": peak.logits,
-        "temporary": peak.temporary,
-        "communication_buffers": peak.communication_buffers,
+        "activations": moment.activations + others * moment.in_flight,
+        "logits": moment.logits,
+        "temporary": moment.temporary,
+        "communication_buffers": moment.communication_buffers,
     }
+
+
+def _stage(plan: Plan, step: StageStep) -> StageMemory:
+    peak, _ = max(step.moments, key=lambda each: each[1] + step.others * each[0].in_flight)
+    terms = terms_at(peak, step.states, step.others)
     allocated = sum(terms.values())
     terms["framework_overhead"] = framework_overhead(plan, allocated)
-    return StageMemory(number, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
+    return StageMemory(step.pipeline_stage, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
 
 
 def interval_around(plan: Plan, peak: int) -> tuple[int, int]:
