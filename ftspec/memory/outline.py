@@ -49,39 +49,50 @@ def outline(kinds: Kinds, chunks: tuple[range, ...], every: int) -> Outline:
     layers = [kinds.of_layer[number] for chunk in chunks for number in chunk]
     present = tuple(sorted(set(layers)))
     local = [present.index(kind) for kind in layers]
-    turns, neighbours = [], []
+    turns: list[Turn] = []
+    neighbours: list[Turn] = []
     for kind in range(len(present)):
         if not kinds.each[present[kind]].variant.silent:
             places = [place for place, each in enumerate(local) if each == kind]
-            turns += [_turn(local, place, len(present), every) for place in _turning_points(places, every)]
-            beside = (places[min(1, len(places) - 1)], places[max(0, len(places) - 2)])
-            neighbours += [_turn(local, place, len(present), every) for place in beside]
+            turns += [turn_at(local, place, len(present), every) for place in _turning_points(places, every)]
+            neighbours += [turn_at(local, place, len(present), every) for place in _neighbours(places, every)]
     whole = range(len(local))
     return Outline(
         kinds=present,
         counts=_counted(local, whole, len(present)),
         stored=_counted(local, whole[::every], len(present)),
-        last=_turn(local, len(local) - 1, len(present), every) if local else None,
+        last=turn_at(local, len(local) - 1, len(present), every) if local else None,
         turns=tuple(turns),
         neighbours=tuple(neighbours),
     )
 
 
 def _turning_points(places: list[int], every: int) -> list[int]:
-    """Among the places of one kind: the first and the last, and the last start and first and last ends of groups."""
+    """Among the places of one kind: the first and the last, the last start and the first and last end of a group."""
     found = [places[0], places[-1]]
     if every > 1:
-        starts = [place for place in places if place % every == 0]
-        ends = [place for place in places if place % every == every - 1]
-        found += [starts[-1] if starts else places[-1], *((ends[0], ends[-1]) if ends else (places[0], places[-1]))]
+        ends = _ends(places, every)
+        found += [([place for place in places if place % every == 0] or places)[-1], ends[0], ends[-1]]
     return found
+
+
+def _neighbours(places: list[int], every: int) -> list[int]:
+    """The second and the last but one of them, and of the ends of groups."""
+    lists = [places, _ends(places, every)] if every > 1 else [places]
+    return [place for each in lists for place in (each[min(1, len(each) - 1)], each[max(0, len(each) - 2)])]
+
+
+def _ends(places: list[int], every: int) -> list[int]:
+    """The topmost layers of checkpointed groups; all places where no group has its end among them."""
+    return [place for place in places if place % every == every - 1] or places
 
 
 def _counted(local: Sequence[int], places: range, kinds: int) -> tuple[int, ...]:
     return tuple(sum(local[place] == kind for place in places) for kind in range(kinds))
 
 
-def _turn(local: Sequence[int], place: int, kinds: int, every: int) -> Turn:
+def turn_at(local: Sequence[int], place: int, kinds: int, every: int) -> Turn:
+    """The layer at a place of a stage, whose layers' kinds `local` lists."""
     start = place - place % every
     return Turn(
         kind=local[place],

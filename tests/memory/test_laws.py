@@ -3,12 +3,19 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ftspec.memory.estimate import estimate_memory, interval_around, verdict_of
+from ftspec.memory.estimate import checkpointed_together, estimate_memory, interval_around, sections_of, verdict_of
 from ftspec.memory.estimate_model import TERMS
+from ftspec.memory.kinds import Kinds, kinds_of
+from ftspec.memory.moments import stage_moments
+from ftspec.memory.outline import Section, Turn, turn_at
+from ftspec.memory.states import stage_states
+from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
+from ftspec.plan.stages import lay_out_stages
 from ftspec.spec.methods import Full, Lora, Partial, Qlora
 from ftspec.spec.model import Checkpointing, Model, Parallelism, Training
 from tests.memory.plans import frames_of, plan_of, with_shape
@@ -98,13 +105,78 @@ def test_fewer_layers_never_need_more(plan: Plan) -> None:
     assert allocated(shallower) <= allocated(with_shape(plan, shape))
 
 
-@settings(max_examples=100, deadline=None)
+def more_sharded(plan: Plan, degree: str) -> Plan:
+    """The plan with twice the degree, the same work for each rank. A deeper pipeline keeps whole layers."""
+    layout = plan.parallelism
+    changes = {degree: 2 * getattr(layout, degree)}
+    if degree == "expert":
+        changes["expert_tensor"] = 1
+    if degree == "tensor" and layout.expert_tensor > 1:
+        changes["expert_tensor"] = 2 * layout.expert_tensor
+    more = changed(plan, "parallelism", **changes)
+    shape = plan.model.shape
+    stages = lay_out_stages(shape.num_hidden_layers, more.parallelism.pipeline, more.parallelism.virtual_pipeline)
+    return replace(more, stages=stages)
+
+
+@pytest.mark.parametrize("degree", ["data", "context", "tensor", "expert", "pipeline"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(plan=plans())
+def test_a_larger_sharding_degree_never_needs_more(degree: str, plan: Plan) -> None:
+    """But for the buffers of communication, which are a term of their own."""
+    before = changed(plan, "parallelism", expert_tensor=1) if degree == "expert" else plan
+    after = more_sharded(before, degree)
+    if degree == "pipeline":
+        pieces = after.parallelism.pipeline * after.parallelism.virtual_pipeline
+        assume(plan.model.shape.num_hidden_layers % pieces == 0)
+    buffers = max(stage.terms["communication_buffers"] for stage in estimate_memory(after).stages)
+    assert allocated(after) - buffers <= allocated(before)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(plans())
-def test_more_replicas_never_need_more(plan: Plan) -> None:
-    """Beyond two, where the buffers of communication appear; at fixed work of each rank."""
-    two = changed(plan, "parallelism", data=2 * plan.parallelism.data)
-    four = changed(plan, "parallelism", data=4 * plan.parallelism.data)
-    assert allocated(four) <= allocated(two)
+def test_a_higher_zero_stage_never_needs_more(plan: Plan) -> None:
+    """But for the buffers of communication, and the flat buffers' padding of a few elements."""
+    assume(plan.training.stack == "deepspeed" and plan.parallelism.data > 1)
+    for stage in (0, 1, 2):
+        lower, higher = (changed(plan, "parallelism", zero_stage=each) for each in (stage, stage + 1))
+        buffers = max(each.terms["communication_buffers"] for each in estimate_memory(higher).stages)
+        assert allocated(higher) - buffers <= allocated(lower) * 1.001 + 2**16
+
+
+@settings(max_examples=40, deadline=None)
+@given(plans())
+def test_degree_one_is_no_degree(plan: Plan) -> None:
+    one = Parallelism(tensor=1, pipeline=1, virtual_pipeline=1, data=1, context=1, expert=1, expert_tensor=1)
+    training, model = Training(sequence_length=plan.training.sequence_length), Model(from_=plan.model.id)
+    stack = plan.training.stack
+    said = plan_of(stack, model=model, training=training, parallelism=one)
+    left_out = plan_of(stack, model=model, training=training)
+    assert estimate_memory(said) == estimate_memory(left_out)
+
+
+@settings(max_examples=40, deadline=None)
+@given(plans())
+def test_no_layer_in_between_needs_more_than_the_turning_points(plan: Plan) -> None:
+    """The outline names the layers whose backward may be the peak; no other layer's is higher."""
+    kinds, builds_up = kinds_of(plan), keeps_gradients(plan)
+    shared = shared_by_stages(plan, kinds, builds_up)
+    for section, _ in sections_of(plan, kinds):
+        states = stage_states(plan, kinds, section)
+        frame = Frame(shared, section)
+        named = max(moment.total for moment in stage_moments(frame, states, builds_up))
+        frame.outline = replace(frame.outline, turns=every_turn(plan, section, kinds))
+        assert max(moment.total for moment in stage_moments(frame, states, builds_up)) == named
+
+
+def every_turn(plan: Plan, section: Section, kinds: Kinds) -> tuple[Turn, ...]:
+    """All layers of a stage that take part in the backward pass."""
+    stage = plan.stages[section.pipeline_stage]
+    layers = [kinds.of_layer[number] for chunk in stage.chunks for number in chunk]
+    present, every = section.outline.kinds, checkpointed_together(plan)
+    local = [present.index(kind) for kind in layers]
+    heard = [place for place, kind in enumerate(layers) if not kinds.each[kind].variant.silent]
+    return tuple(turn_at(local, place, len(present), every) for place in heard)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

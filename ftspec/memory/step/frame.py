@@ -127,7 +127,8 @@ def keeps_gradients(plan: Plan) -> bool:
     """Whether gradients build up during the backward pass; otherwise they are added to buffers that exist already."""
     if plan.training.stack in MEGATRON_STACKS:
         return False
-    return plan.training.gradient_accumulation_steps <= 1 or plan.parallelism.zero_stage >= 2
+    shards_gradients = plan.training.stack in ("deepspeed", "fsdp2") and plan.parallelism.zero_stage >= 2
+    return plan.training.gradient_accumulation_steps <= 1 or shards_gradients
 
 
 def _measured(plan: Plan, part: Part, variant: Variant, elements: int, point: Point) -> Measured:
