@@ -14,6 +14,7 @@ from ftspec.core.record import record
 from ftspec.core.source import START, Place, Span
 from ftspec.plan.origin import Origin
 from ftspec.plan.stages import Stage
+from ftspec.plan.zero_settings import ZeroSettings
 
 Stack = Literal["deepspeed", "megatron", "megatron_deepspeed", "fsdp2", "ddp"]
 ComputeType = Literal["bf16", "fp16", "fp32", "fp8"]
@@ -166,6 +167,7 @@ class Plan:
     training: TrainingPlan
     parallelism: ParallelismPlan
     storage: StoragePlan
+    zero: ZeroSettings
     stages: tuple[Stage, ...]
     origins: Mapping[str, Origin] = field(compare=False)
     places: Mapping[str, Place] = field(compare=False)

@@ -15,6 +15,7 @@ from ftspec.plan.precision import resolve_precision
 from ftspec.plan.stages import MOST_PIECES, lay_out_stages
 from ftspec.plan.storage import resolve_storage
 from ftspec.plan.training import resolve_training
+from ftspec.plan.zero_settings import resolve_zero_settings
 from ftspec.spec.document import Document
 from ftspec.spec.model import Parallelism
 from ftspec.spec.optimizers import OptimizerChoice
@@ -63,6 +64,7 @@ def resolve(document: Document, stack: Stack) -> tuple[Plan | None, list[Finding
         training=resolve_training(spec.training, stack, model.shape, accelerator, parallelism.data, ledger),
         parallelism=parallelism,
         storage=resolve_storage(spec.storage, ledger),
+        zero=resolve_zero_settings(document.targets, ledger),
         stages=lay_out_stages(model.shape.num_hidden_layers, parallelism.pipeline, parallelism.virtual_pipeline),
         origins=MappingProxyType(ledger.origins),
         places=document.places,

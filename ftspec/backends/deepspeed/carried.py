@@ -2,11 +2,16 @@
 
 from functools import cache
 
+from ftspec.plan.zero_settings import setting_key, zero_setting_names
+
 _SCRIPT_MODEL = "the training script builds the model"
 _SCRIPT_METHOD = "the training script wraps or freezes the model"
 _LAUNCHER = "the launcher starts the processes"
 _SCRIPT_LENGTH = "the training script's loop and data"
 _NOT_A_SETTING = "a fact about the cluster, not a setting"
+
+ZERO = "zero"
+"""The plan's block of DeepSpeed's own settings, which raw keys decide."""
 
 MAPPED: dict[str, str] = {
     "training.global_batch_size": "train_batch_size",
@@ -47,6 +52,7 @@ MAPPED: dict[str, str] = {
     "training.checkpoint_every_layers": (
         "activation_checkpointing.number_checkpoints pipeline.activation_checkpoint_interval"
     ),
+    **{f"{ZERO}.{name}": setting_key(name) for name in zero_setting_names()},
 }
 """Plan path → the keys of the file that carry it, where the plan has it."""
 
@@ -122,10 +128,10 @@ def spec_path(plan_path: str) -> str:
 
 @cache
 def owners() -> dict[str, str]:
-    """The keys of the file that a plan decides → the first plan path that they carry."""
+    """The keys of the file that the spec's fields decide → the first plan path that they carry."""
     owner: dict[str, str] = {}
     for path, keys in MAPPED.items():
-        for key in keys.split():
+        for key in keys.split() if not path.startswith(f"{ZERO}.") else ():
             owner.setdefault(key, path)
     return {**owner, **_FORMER}
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from ftspec.plan.zero_settings import zero_setting_names
+
 _SAME = (
     "hardware.gpu hardware.nodes hardware.gpus_per_node hardware.world_size hardware.network "
     "hardware.price_per_gpu_hour precision.compute precision.parameters precision.master_parameters "
@@ -41,6 +43,7 @@ MAPPED: Mapping[str, str] = {
 
 ELSEWHERE: Mapping[str, str] = {
     "hardware.accelerator": "the catalog's row of hardware.gpu: facts for the checker, nothing that a job sets",
+    **{f"zero.{name}": "the raw keys of target deepspeed, in its own file" for name in zero_setting_names()},
 }
 
 UNSUPPORTED: Mapping[str, str] = {}

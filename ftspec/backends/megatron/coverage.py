@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from ftspec.plan.zero_settings import zero_setting_names
+
 _OPTIMIZER = "training.optimizer"
 _SCHEDULER = "training.scheduler"
 _NOT_AN_ARGUMENT = "checked and estimated by ftspec; not an argument of the training script"
@@ -86,6 +88,7 @@ ELSEWHERE: Mapping[str, str] = {
     "storage.read_bandwidth": _STORAGE,
     "storage.write_bandwidth": _STORAGE,
     "storage.checkpoint_every_seconds": "Megatron saves every so many steps: raw { save_interval }",
+    **{f"zero.{name}": "DeepSpeed's own file, where DeepSpeed runs beside Megatron" for name in zero_setting_names()},
 }
 """Plan path → who carries it instead."""
 
