@@ -16,7 +16,7 @@ from ftspec.plan.resolve import resolve
 from ftspec.rules.families import plan_findings
 from ftspec.rules.memory import memory_findings
 from ftspec.rules.trials import Bench
-from ftspec.spec.document import TargetBlock
+from ftspec.spec.document import Document, TargetBlock
 from ftspec.spec.lower import lower
 from ftspec.spec.without_effect import without_effect
 from ftspec.syntax.parser import parse_partial
@@ -43,7 +43,6 @@ def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[
         return checked(path, text, settings, findings)
     findings += without_effect(document)
     document = retargeted(document, to)
-    targets = document.targets
     whole = not has_errors(findings)  # a default in the place of a refused value says nothing about memory
     jobs: list[Job] = []
     stacks, bench = stacks_of(document), None
@@ -52,11 +51,16 @@ def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[
         findings += more
         if plan is not None:
             job = Job(plan, estimate_memory(plan))
-            bench = bench or Bench(plan, stacks, lambda plans: _check_targets(targets, plans))
+            bench = bench or bench_of(document, plan)
             findings += plan_findings(plan, bench) + (memory_findings(plan, job.memory, bench) if whole else [])
             jobs.append(job)
-    findings += _check_targets(targets, [job.plan for job in jobs])
+    findings += _check_targets(document.targets, [job.plan for job in jobs])
     return checked(path, text, settings, findings, document, tuple(jobs))
+
+
+def bench_of(document: Document, plan: Plan) -> Bench:
+    """Where changes to a document's job are tried: with all its stacks and all its targets."""
+    return Bench(plan, stacks_of(document), lambda plans: _check_targets(document.targets, plans))
 
 
 def _check_targets(targets: Sequence[TargetBlock], plans: Sequence[Plan]) -> list[Finding]:

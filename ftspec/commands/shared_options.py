@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable, Mapping
 
 from ftspec.checked import Checked
-from ftspec.core.finding import Severity
+from ftspec.core.finding import Finding, Severity
 from ftspec.core.message import render, summary
 from ftspec.pipeline import check_file
 
@@ -25,11 +26,12 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     words = "override a field, as in parallelism.tensor=4"
     parser.add_argument(
-        "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], type=_setting, help=words
+        "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], type=setting, help=words
     )
 
 
-def _setting(text: str) -> str:
+def setting(text: str) -> str:
+    """A text of `--set`. Raises ArgumentTypeError without a value."""
     if "=" not in text:
         raise argparse.ArgumentTypeError(f"{text!r} has no value: write KEY=VALUE, as in parallelism.tensor=4")
     return text
@@ -60,12 +62,17 @@ def use_colour() -> bool:
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def print_each(findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
+    """Findings with their places in the texts, to standard error."""
+    colour = use_colour()
+    for finding in findings:
+        print(render(finding, texts.get(finding.path, ""), colour), end="\n\n", file=sys.stderr)
+
+
 def print_findings(results: list[Checked]) -> None:
     """Every finding with its place, then a line that counts them, to standard error."""
-    colour = use_colour()
     for result in results:
-        for finding in result.findings:
-            print(render(finding, result.texts.get(finding.path, ""), colour), end="\n\n", file=sys.stderr)
+        print_each(result.findings, result.texts)
     counted = summary([finding for result in results for finding in result.findings])
     if counted:
         print(counted, file=sys.stderr)

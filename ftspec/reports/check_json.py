@@ -14,7 +14,8 @@ SCHEMA = "ftspec.check/1"
 def check_report(results: Iterable[Checked]) -> str:
     """The report as JSON text, in the order of the files and of their text."""
     files = [
-        {"path": result.path, "findings": [_finding(finding) for finding in result.findings]} for result in results
+        {"path": result.path, "findings": [finding_report(finding) for finding in result.findings]}
+        for result in results
     ]
     return json.dumps({"schema": SCHEMA, "files": files}, indent=2, ensure_ascii=False) + "\n"
 
@@ -23,7 +24,8 @@ def _span(span: Span) -> dict[str, int]:
     return {"line": span.line, "column": span.column, "end_line": span.end_line, "end_column": span.end_column}
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_report(finding: Finding) -> dict[str, Any]:
+    """One finding, of the shape of `check`'s report."""
     fix = finding.fix
     report: dict[str, Any] = {
         "code": finding.code,

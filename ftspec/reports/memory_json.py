@@ -4,16 +4,34 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ftspec.checked import Checked, Job
+from ftspec.checked import Job
 from ftspec.memory.estimate_model import StageMemory
+from ftspec.memory.phases import Phase, phases_of
+from ftspec.reports.check_json import finding_report
+from ftspec.reports.job_report import JobReport, Otherwise
 
 SCHEMA = "ftspec.memory/1"
 
 
-def memory_report(results: Iterable[Checked]) -> str:
+def memory_report(reports: Iterable[JobReport]) -> str:
     """The report as JSON text: one job a plan, in the order of the files and of their stacks."""
-    jobs = [_job(result.path, job) for result in results for job in result.jobs]
+    jobs = [
+        {
+            **_job(report.path, report.job),
+            "advice": [{**each._asdict(), "settings": list(each.settings)} for each in report.advice],
+            "what_if": [_otherwise(report.path, *each) for each in report.what_if],
+        }
+        for report in reports
+    ]
     return json.dumps({"schema": SCHEMA, "jobs": jobs}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _otherwise(path: str, otherwise: Otherwise, job: Job | None) -> dict[str, Any]:
+    return {
+        "settings": list(otherwise.settings),
+        "findings": [finding_report(finding) for finding in otherwise.findings],
+        "job": job and _job(path, job),
+    }
 
 
 def _job(path: str, job: Job) -> dict[str, Any]:
@@ -26,15 +44,16 @@ def _job(path: str, job: Job) -> dict[str, Any]:
         "capacity_bytes": memory.capacity_bytes,
         "peak_bytes": memory.peak_bytes,
         "interval_bytes": list(memory.interval_bytes),
-        "stages": [_stage(stage) for stage in memory.stages],
+        "stages": [_stage(*each) for each in zip(memory.stages, phases_of(job.plan), strict=True)],
     }
 
 
-def _stage(stage: StageMemory) -> dict[str, Any]:
+def _stage(stage: StageMemory, phases: tuple[Phase, ...]) -> dict[str, Any]:
     return {
         "pipeline_stage": stage.pipeline_stage,
         "phase": stage.phase,
         "terms": dict(stage.terms),
         "allocated_peak_bytes": stage.allocated_peak_bytes,
         "peak_bytes": stage.peak_bytes,
+        "phases": [{"phase": phase.name, "allocated_bytes": phase.allocated_bytes} for phase in phases],
     }

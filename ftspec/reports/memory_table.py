@@ -1,87 +1,112 @@
-"""`memory`: a table to understand at a glance: terms down, pipeline stages across, the fullest one marked."""
+"""`memory`: a report to understand at a glance: terms down, pipeline stages across, the fullest one marked; the phases
+of the fullest stage; and what would lower its largest terms.
+"""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 
-from ftspec.checked import Checked, Job
-from ftspec.memory.estimate_model import TERMS, MemoryEstimate
+from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
+from ftspec.reports.amounts import escaped, gib, layout_in_words, phrase, verdict_in_words
+from ftspec.reports.job_report import JobReport
+from ftspec.reports.memory_advice import advice_lines, phase_lines
+from ftspec.reports.memory_comparison import comparison
 
-_GIB = 2**30
 _STYLES = {"fits": "green", "borderline": "yellow", "does_not_fit": "red"}
-_WORDS = {"fits": "fits", "borderline": "borderline", "does_not_fit": "does not fit"}
 _BAR_WIDTH = 40
-_STAGES_SHOWN = 8
+_MOST_COLUMNS = 8
+_TERM_WIDTH, _COLUMN_WIDTH = 26, 13
+_PIPE_WIDTH = 160
+"""A pipe has no width that the output could be cut to: as wide as the table needs."""
 
 
-def print_memory(results: Iterable[Checked]) -> None:
-    """Print one table a job to standard output."""
-    # Not a terminal: as wide as the table needs, since a pipe has no width that it could be cut to.
+def print_memory(reports: Iterable[JobReport], width: int | None = None) -> None:
+    """Print one report a job to standard output, `width` columns wide: the terminal's unless told."""
+    piped = not sys.stdout.isatty()
     console = Console(
-        file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160
+        file=sys.stdout,
+        highlight=False,
+        soft_wrap=piped and width is None,
+        width=width or (_PIPE_WIDTH if piped else None),
     )
-    for result in results:
-        for job in result.jobs:
-            _print_job(console, job)
+    for report in reports:
+        _print_job(console, report)
 
 
-def _gib(number: int) -> str:
-    return f"{number / _GIB:,.2f}"
-
-
-def _print_job(console: Console, job: Job) -> None:
+def _print_job(console: Console, report: JobReport) -> None:
+    job = report.job
     plan, memory = job.plan, job.memory
-    layout = plan.parallelism
-    degrees = {"TP": layout.tensor, "PP": layout.pipeline, "CP": layout.context, "EP": layout.expert, "DP": layout.data}
-    shown = " ".join(f"{name}{degree}" for name, degree in degrees.items() if degree > 1 or name == "DP")
+    model = f"{escaped(plan.model.id)}, {plan.model.parameters:,} parameters"
     batch = f"micro-batch {plan.training.micro_batch_size} × {plan.training.sequence_length:,} tokens"
-    model = f"{_escaped(plan.model.id)}, {plan.model.parameters:,} parameters"
-    console.print(f"[bold]{_escaped(plan.name)}[/bold] on {plan.training.stack}: {model}")
-    console.print(
-        f"{plan.hardware.world_size} × {_escaped(plan.hardware.gpu)}, {shown}, ZeRO {layout.zero_stage}, {batch}"
-    )
-    console.print(_table(memory))
-    console.print(_verdict(memory))
+    console.print(f"[bold]{escaped(plan.name)}[/bold] on {plan.training.stack}: {model}")
+    layout = f"{layout_in_words(plan)}, ZeRO {plan.parallelism.zero_stage}"
+    console.print(f"{plan.hardware.world_size} × {escaped(plan.hardware.gpu)}, {layout}, {batch}")
+    if report.what_if:
+        for line in comparison(job, report.what_if, console.width):
+            console.print(line)
+    else:
+        console.print(_table(memory, console.width))
+        console.print(_verdict(memory, console.width))
+        lines = (*phase_lines(job, console.width), *advice_lines(report.advice, memory, console.width))
+        console.print("\n".join(map(escaped, lines)))
     console.print()
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+def _columns(memory: MemoryEstimate, most: int) -> list[tuple[StageMemory, ...]]:
+    """Neighbours that are alike share a column. Of more columns than there is room for, the ends and the fullest."""
+    alike = [
+        tuple(stages) for _, stages in groupby(memory.stages, lambda stage: (tuple(stage.terms.items()), stage.phase))
+    ]
+    if len(alike) <= most:
+        return alike
+    fullest = sorted(alike, key=lambda stages: -stages[0].peak_bytes)
+    kept = [alike[0], alike[-1]]
+    for stages in fullest:
+        if len(kept) < most and stages not in kept:
+            kept.append(stages)
+    return [stages for stages in alike if stages in kept or memory.fullest in stages]
 
 
-def _table(memory: MemoryEstimate) -> Table:
-    """Terms by stage in GiB. Of a deep pipeline the ends and the fullest stages are shown; the others lie between."""
-    stages = memory.stages
-    if len(stages) > _STAGES_SHOWN:
-        fullest = sorted(stages, key=lambda stage: -stage.peak_bytes)[: _STAGES_SHOWN - 2]
-        kept = {stage.pipeline_stage for stage in (stages[0], stages[-1], *fullest)}
-        stages = tuple(stage for stage in stages if stage.pipeline_stage in kept)
-    table = Table(
-        title="GiB on the most loaded GPU of each pipeline stage, at its peak", title_justify="left", title_style="dim"
-    )
-    table.add_column("term")
-    for stage in stages:
-        mark = " ◀" if len(stages) > 1 and stage is memory.fullest else ""
-        table.add_column(f"stage {stage.pipeline_stage}{mark}", justify="right")
+def _heading(stages: Sequence[StageMemory], memory: MemoryEstimate) -> str:
+    first, last = stages[0].pipeline_stage, stages[-1].pipeline_stage
+    mark = " ◀" if len(memory.stages) > 1 and memory.fullest in stages else ""
+    return f"stage {first}{mark}" if first == last else f"stages {first}-{last}{mark}"
+
+
+def _table(memory: MemoryEstimate, width: int) -> Table:
+    """Terms by stage in GiB."""
+    most = max(2, min(_MOST_COLUMNS, (width - _TERM_WIDTH) // _COLUMN_WIDTH))
+    columns = _columns(memory, most)
+    shown = sum(map(len, columns))
+    some = "" if shown == len(memory.stages) else f"; {shown} of {len(memory.stages)} stages"
+    title = f"GiB on the most loaded GPU of each pipeline stage{some}"
+    table = Table(title=title, title_justify="left", title_style="dim")
+    table.add_column("term", no_wrap=True)
+    for stages in columns:
+        table.add_column(_heading(stages, memory), justify="right")
+    each = [stages[0] for stages in columns]
     for term in TERMS:
-        if any(stage.terms.get(term) for stage in stages):
-            table.add_row(term.replace("_", " "), *(_gib(stage.terms.get(term, 0)) for stage in stages))
+        if any(stage.terms.get(term) for stage in memory.stages):
+            table.add_row(phrase(term), *(gib(stage.terms.get(term, 0)) for stage in each))
     table.add_section()
-    table.add_row("allocated peak", *(_gib(stage.allocated_peak_bytes) for stage in stages))
-    table.add_row("peak", *(_gib(stage.peak_bytes) for stage in stages), style="bold")
-    table.add_row("at its peak in", *(stage.phase.replace("_", " ") for stage in stages), style="dim")
+    table.add_row("allocated peak", *(gib(stage.allocated_peak_bytes) for stage in each))
+    table.add_row("peak", *(gib(stage.peak_bytes) for stage in each), style="bold")
+    table.add_row("at its peak in", *(phrase(stage.phase) for stage in each), style="dim")
     return table
 
 
-def _verdict(memory: MemoryEstimate) -> str:
+def _verdict(memory: MemoryEstimate, width: int) -> str:
     share = memory.peak_bytes / memory.capacity_bytes
-    filled = min(_BAR_WIDTH, round(share * _BAR_WIDTH))
-    style = _STYLES[memory.verdict]
+    style, verdict = _STYLES[memory.verdict], verdict_in_words(memory)
     low, high = memory.interval_bytes
-    bar = f"[{style}]{'█' * filled}[/{style}]{'░' * (_BAR_WIDTH - filled)}"
-    return (
-        f"{bar} [bold {style}]{_WORDS[memory.verdict]}[/bold {style}]: {_gib(memory.peak_bytes)} GiB "
-        f"(between {_gib(low)} and {_gib(high)}) of {_gib(memory.capacity_bytes)} GiB usable, {share:.0%}"
+    amounts = (
+        f": {gib(memory.peak_bytes)} GiB (between {gib(low)} and {gib(high)})"
+        f" of {gib(memory.capacity_bytes)} GiB usable, {share:.0%}"
     )
+    long = max(0, min(_BAR_WIDTH, width - len(verdict + amounts) - 1))
+    filled = min(long, round(share * long))
+    bar = f"[{style}]{'█' * filled}[/{style}]{'░' * (long - filled)} " if long else ""
+    return f"{bar}[bold {style}]{verdict}[/bold {style}]{amounts}"

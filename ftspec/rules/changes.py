@@ -8,7 +8,7 @@ from ftspec.core.source import START, Place
 from ftspec.plan.batch import solve_batch
 from ftspec.plan.ledger import Ledger
 from ftspec.plan.length import resolve_length
-from ftspec.plan.model import HardwarePlan, MethodPlan, ParallelismPlan, Plan, TrainingPlan
+from ftspec.plan.model import HardwarePlan, MethodPlan, OptimizerPlan, ParallelismPlan, Plan, TrainingPlan
 from ftspec.plan.parallelism import resolve_parallelism
 from ftspec.plan.precision import resolve_precision
 from ftspec.plan.stages import lay_out_stages
@@ -61,9 +61,9 @@ def changed(plan: Plan, changes: Changes) -> Plan:
     stack = written.get("training.stack") or plan.training.stack
     hardware = _hardware(plan, changes)
     layout = _layout(written, hardware, stack, ledger)
-    optimizer = plan.training.optimizer.kind
+    optimizer = _optimizer(plan, changes)
     stored = Precision(**written.block(Precision, "precision"))
-    precision = resolve_precision(stored, hardware.accelerator, stack, layout.zero_stage, optimizer, ledger)
+    precision = resolve_precision(stored, hardware.accelerator, stack, layout.zero_stage, optimizer.kind, ledger)
     return replace(
         plan,
         hardware=hardware,
@@ -79,6 +79,11 @@ def changed(plan: Plan, changes: Changes) -> Plan:
 def _hardware(plan: Plan, changes: Changes) -> HardwarePlan:
     hardware, nodes = plan.hardware, changes.get("hardware.nodes", plan.hardware.nodes)
     return replace(hardware, nodes=nodes, world_size=nodes * hardware.gpus_per_node)
+
+
+def _optimizer(plan: Plan, changes: Changes) -> OptimizerPlan:
+    optimizer: OptimizerPlan = changes.get("training.optimizer", plan.training.optimizer)
+    return replace(optimizer, fused=changes.get("training.optimizer.fused", optimizer.fused))
 
 
 def _layout(written: _Written, hardware: HardwarePlan, stack: Any, ledger: Ledger) -> ParallelismPlan:
@@ -103,6 +108,7 @@ def _training(written: _Written, stack: Any, data: int, ledger: Ledger) -> Train
         before,
         **now,
         stack=stack,
+        optimizer=_optimizer(written.plan, changes),
         micro_batch_size=micro,
         global_batch_size=total,
         gradient_accumulation_steps=steps,
@@ -152,8 +158,24 @@ def _name(path: str) -> str:
 def _value(path: str, value: Any) -> str:
     if isinstance(value, MethodPlan):
         return f"{value.kind} {{ rank = {value.rank} }}"
+    if isinstance(value, OptimizerPlan):
+        return value.kind
     if isinstance(value, bool):
         return "true" if value else "false"
     if path == "training.sequence_length" and value % _KIBI_FROM == 0:
         return f"{value // _KIBI_FROM}Ki"
     return str(value)
+
+
+def as_settings(plan: Plan, changes: Changes) -> tuple[str, ...]:
+    """The changes as texts of `--set`: `parallelism.tensor=4`."""
+    return tuple(f"{path}={_set_value(plan, path, value)}" for path, value in changes.items())
+
+
+def _set_value(plan: Plan, path: str, value: Any) -> str:
+    """`--set` replaces a choice with settings as a whole, so what was written of the optimizer is told again."""
+    if not isinstance(value, OptimizerPlan):
+        return _value(path, value)
+    written = [each.name for each in fields(OptimizerPlan) if is_written(plan, f"{path}.{each.name}")]
+    said = "  ".join(f"{name} = {_value(name, getattr(value, name))}" for name in written if name != "kind")
+    return f"{value.kind} {{ {said} }}" if said else value.kind

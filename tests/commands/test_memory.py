@@ -1,0 +1,158 @@
+"""`memory`: phases, advice, and what would be otherwise; as text and as JSON."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftspec.core.resources import resource_path
+from ftspec.pipeline import check_text
+from ftspec.reports.job_report import job_reports, otherwise
+from ftspec.reports.memory_json import memory_report
+from ftspec.reports.memory_table import print_memory
+from ftspec.spec.setting_lists import split_settings
+from tests.commands.conftest import GOOD
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+DEEP = EXAMPLES / "llama-3.1-405b-pretrain.ft"
+TWO_STACKS = EXAMPLES / "deepseek-r1-70b.ft"
+
+
+def reported(text: str, *what_if: str, settings: tuple[str, ...] = ()) -> dict:
+    """The JSON of a text, held to its schema."""
+    checked = check_text(text, "job.ft", settings)
+    others = [otherwise(checked, settings, split_settings(each)) for each in what_if]
+    report = json.loads(memory_report(job_reports(checked, others)))
+    jsonschema.validate(report, json.loads(resource_path("schemas", "memory.schema.json").read_text()))
+    return report
+
+
+def shown(capsys: pytest.CaptureFixture[str], path: Path, width: int, *what_if: str) -> str:
+    """The text of a file's report."""
+    checked = check_text(path.read_text(), path.name)
+    print_memory(job_reports(checked, [otherwise(checked, (), split_settings(each)) for each in what_if]), width)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ft")), ids=lambda path: path.stem)
+def test_the_highest_phase_is_the_peak(path: Path) -> None:
+    for job in reported(path.read_text())["jobs"]:
+        for stage in job["stages"]:
+            phases = {each["phase"]: each["allocated_bytes"] for each in stage["phases"]}
+            assert len(phases) == len(stage["phases"])
+            assert phases[stage["phase"]] == max(phases.values()) == stage["allocated_peak_bytes"]
+            assert next(iter(phases)) == "forward"
+            assert list(phases)[-1] == "optimizer_step"
+
+
+def test_advice_names_the_largest_terms_of_the_fullest_stage() -> None:
+    for job in reported(TWO_STACKS.read_text())["jobs"]:
+        fullest = max(job["stages"], key=lambda stage: stage["peak_bytes"])
+        terms = list(dict.fromkeys(row["term"] for row in job["advice"]))
+        assert terms
+        for row in job["advice"]:
+            assert row["bytes"] == fullest["terms"][row["term"]]
+            assert (row["change"] is None) == (row["settings"] == []) == (row["saves_bytes"] == 0)
+
+
+@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize("path", [DEEP, TWO_STACKS, EXAMPLES / "llama-3.1-8b-zero3.ft"], ids=lambda path: path.stem)
+def test_no_line_is_wider_than_the_terminal(capsys: pytest.CaptureFixture[str], path: Path, width: int) -> None:
+    for text in (shown(capsys, path, width), shown(capsys, path, width, "parallelism.zero_stage=1", "name=other")):
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" not in text
+
+
+def test_a_deep_pipeline_shows_its_ends_and_its_fullest_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, DEEP, 80)
+    assert "4 of 16 stages" in text
+    (heading,) = [line for line in text.splitlines() if "┃ term" in line]
+    assert "stage 0 " in heading
+    assert "stage 15 " in heading
+    assert "◀" in heading
+
+
+def test_stages_that_are_alike_share_a_column(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "stages 1-2" in shown(capsys, TWO_STACKS, 160)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from((0, 1, 2, 3)),
+    st.sampled_from((1, 2, 8)),
+    st.sampled_from(("none", "full")),
+    st.sampled_from(('lora { rank = 8  targets = ["q_proj", "v_proj"] }', "full")),
+)
+def test_what_if_is_what_set_gives(zero_stage: int, tensor: int, checkpointing: str, method: str) -> None:
+    changes = (
+        f"parallelism.zero_stage={zero_stage}",
+        f"parallelism.tensor={tensor}",
+        f"training.activation_checkpointing={checkpointing}",
+        f"training.method={method}",
+    )
+    (base,) = reported(GOOD, ", ".join(changes))["jobs"]
+    ((what_if),) = base["what_if"]
+    assert what_if["settings"] == list(changes)
+    again = check_text(GOOD, "job.ft", changes)
+    if again.exit_code in (0, 3):
+        (job,) = reported(GOOD, settings=changes)["jobs"]
+        assert what_if["job"] == {key: value for key, value in job.items() if key not in ("advice", "what_if")}
+    else:
+        assert what_if["job"] is None
+        assert {each["code"] for each in what_if["findings"] if each["severity"] == "error"} <= {
+            each.code for each in again.findings
+        }
+
+
+def test_what_if_of_two_stacks_compares_like_with_like() -> None:
+    jobs = reported(TWO_STACKS.read_text(), "parallelism.tensor=4")["jobs"]
+    assert [job["what_if"][0]["job"]["stack"] for job in jobs] == [job["stack"] for job in jobs]
+    assert len(jobs) == 2
+
+
+def test_what_if_on_another_stack() -> None:
+    (job,) = reported(GOOD.replace("target deepspeed {}", ""), "training.stack=fsdp2")["jobs"]
+    assert job["stack"] != "fsdp2"
+    assert job["what_if"][0]["job"]["stack"] == "fsdp2"
+
+
+def test_a_refused_what_if_has_its_finding_and_the_files_exit_code(ftspec, good: Path) -> None:
+    result = ftspec("memory", good.name, "--what-if", "parallelism.tensor=3", "--what-if", "parallelism.zero_stage=0")
+    assert result.returncode == 0
+    assert "what if parallelism.tensor=3, in job.ft:" in result.stderr
+    assert "error[FT202]" in result.stderr
+    assert "what if 1: parallelism.tensor=3: refused (" in result.stdout
+    assert "FT401" in result.stderr
+    assert "does not fit" in result.stdout
+
+
+def test_what_if_of_standard_input_and_of_several_files(ftspec, good: Path) -> None:
+    assert "what if 1" in ftspec("memory", "-", "--what-if", "parallelism.zero_stage=2", stdin=GOOD).stdout
+    (good.parent / "other.ft").write_text(GOOD)
+    result = ftspec("memory", good.name, "other.ft", "--what-if", "parallelism.zero_stage=2")
+    assert result.stdout.count("what if 1: parallelism.zero_stage=2") == 2
+
+
+def test_a_what_if_without_a_value_is_usage(ftspec, good: Path) -> None:
+    assert ftspec("memory", good.name, "--what-if", "parallelism.tensor").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a.b=1", ["a.b=1"]),
+        ("a.b=1,c=2", ["a.b=1", "c=2"]),
+        ("a.b=1, c.d = 2", ["a.b=1", "c.d = 2"]),
+        ('m=lora { targets = ["q", "v"] }, c=2', ['m=lora { targets = ["q", "v"] }', "c=2"]),
+        ("a=max(1, 2),b=3", ["a=max(1, 2)", "b=3"]),
+        ('name="x, y=1", b=3', ['name="x, y=1"', "b=3"]),
+        (r'name="a\", b=1", b=3', [r'name="a\", b=1"', "b=3"]),
+        ("name=hello, world", ["name=hello, world"]),
+    ],
+)
+def test_settings_are_cut_between_settings_only(text: str, parts: list[str]) -> None:
+    assert split_settings(text) == parts
