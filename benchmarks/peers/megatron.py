@@ -1,0 +1,111 @@
+"""Megatron's own `report_theoretical_memory`, asked in a child process with the real argument parser.
+
+It counts weights, gradients, master copy and moments (18 bytes a parameter, or 6 + 12 / data), and activations by
+Korthikanti et al. 2022: (10 + 24 / tensor) s b h a layer, or table 2's with sequence parallelism and selective
+recomputation. So it covers full training with fp32 states under tensor, pipeline and data parallelism, whose attention
+keeps no scores; full recomputation, and training in 16 bits throughout, cannot be said. A row of another stack on
+one GPU is asked for as Megatron would run that model: its fp32 states are the same, its operations are Megatron's.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.peers.tool import Figures, Tool
+from ftspec.plan.model import Plan, PrecisionPlan
+
+MEGABYTE = 1024 * 1024
+MIXED = PrecisionPlan("bf16", "bf16", "fp32", "fp32", "fp32")
+
+
+def is_expressible(plan: Plan) -> bool:
+    """What the report has a formula for."""
+    training, precision = plan.training, plan.precision
+    alone = plan.hardware.world_size == 1
+    full = training.method.kind == "full" and training.optimizer.kind in ("adam", "adamw")
+    wide = precision.compute != "fp32" and "fp32" in (precision.parameters, precision.master_parameters)
+    kept = training.activation_checkpointing != "full" and training.attention != "eager"
+    return (training.stack == "megatron" or alone) and full and wide and kept
+
+
+def as_megatron(plan: Plan) -> Plan:
+    """The plan as Megatron would run it."""
+    if plan.training.stack == "megatron":
+        return plan
+    training = replace(plan.training, stack="megatron")
+    return replace(plan, training=training, precision=MIXED, parallelism=replace(plan.parallelism, zero_stage=0))
+
+
+def estimate(plans: Sequence[Plan]) -> list[Figures | None]:
+    """The report's total and its weights and optimizer; None as well where Megatron refuses the arguments."""
+    import megatron.core  # noqa: F401
+
+    from tests.oracles.megatron_memory import megatron_arguments
+
+    asked = [index for index, plan in enumerate(plans) if is_expressible(plan)]
+    questions = [
+        (megatron_arguments(as_megatron(plans[index])), plans[index].hardware.world_size, _micro_batches(plans[index]))
+        for index in asked
+    ]
+    answers = _in_a_child(questions) if questions else []
+    figures: list[Figures | None] = [None] * len(plans)
+    for index, answer in zip(asked, answers, strict=True):
+        figures[index] = Figures(*answer) if answer is not None else None
+    return figures
+
+
+def _micro_batches(plan: Plan) -> int:
+    return plan.training.gradient_accumulation_steps
+
+
+def _in_a_child(questions: list[tuple[list[str], int, int]]) -> list[list[int] | None]:
+    environment = {**os.environ, "RANK": "0", "LOCAL_RANK": "0", "CUDA_DEVICE_MAX_CONNECTIONS": "1"}
+    child = subprocess.run(
+        [sys.executable, "-m", "benchmarks.peers.megatron"],
+        input=json.dumps(questions),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answers: list[list[int] | None] = json.loads(child.stdout)
+    return answers
+
+
+def _answer(arguments: list[str], world_size: int, micro_batches: int) -> list[int] | None:
+    from megatron.training.arguments import parse_args, validate_args
+    from megatron.training.theoretical_memory_usage import report_theoretical_memory
+
+    os.environ["WORLD_SIZE"] = str(world_size)
+    sys.argv = ["pretrain_gpt.py", *arguments]
+    try:
+        args: Any = parse_args()
+        validate_args(args)
+        states, _, total = report_theoretical_memory(args, num_microbatches=micro_batches)
+    except (Exception, SystemExit) as refusal:
+        print(refusal, file=sys.stderr)
+        return None
+    return [round(total * MEGABYTE), round(states * MEGABYTE)]
+
+
+def main() -> None:
+    """Answer the questions on standard input."""
+    from tests.oracles.megatron_oracle import patch
+
+    with redirect_stdout(sys.stderr):
+        patch()
+        answers = [_answer(*question) for question in json.load(sys.stdin)]
+    json.dump(answers, sys.stdout)
+
+
+MEGATRON = Tool(
+    "Megatron's report", "megatron-core", "full mixed-precision training without full recomputation", estimate
+)
+
+if __name__ == "__main__":
+    main()
