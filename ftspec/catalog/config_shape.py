@@ -252,5 +252,5 @@ def config_shape(config: Mapping[str, Any], model_type: str) -> ModelShape | Con
         values |= rotary_values(config, defaults if known == model_type else {}, values["head_dim"])
     if "layer_types" not in values:
         values["layer_types"] = _layer_types(config, rules.get("layer_pattern"), values["num_hidden_layers"])
-    shape = shape_from_json(_stated(values))
+    shape = shape_from_json({**_stated(values), "model_type": known})
     return _contradiction(shape) or shape

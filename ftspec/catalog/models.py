@@ -63,7 +63,7 @@ def find_model(name: str) -> ModelRow | NoMatch:
     return ModelRow(
         **{key: value for key, value in row.items() if key != "shape"},
         family=ids[identifier],
-        shape=shape_from_json(row["shape"]),
+        shape=shape_from_json({**row["shape"], "model_type": row["model_type"]}),
     )
 
 

@@ -46,7 +46,8 @@ class ModelShape:
       `word_embed_proj_dim`: width of the token embedding where it is projected to the hidden size.
     - What changes no count: `norm_epsilon` and `rope_theta` None are not known (or differ between layers). Where
       `rope_theta` is known, so are `rope_scaling` (None: none) and `partial_rotary_factor`, the share of a head
-      that turns.
+      that turns. `model_type` names the transformers class that runs the model ("": not known): what a step keeps
+      depends on how its code is written.
     """
 
     num_hidden_layers: int
@@ -94,3 +95,4 @@ class ModelShape:
     rope_theta: float | None = None
     partial_rotary_factor: float = 1.0
     rope_scaling: RopeScaling | None = None
+    model_type: str = ""

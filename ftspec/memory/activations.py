@@ -2,10 +2,11 @@
 
 from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
-from ftspec.memory.step.activations import is_gpt2
+from ftspec.memory.step.code import code_of
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.frame import Frame, chunks_in_flight
 from ftspec.memory.step.method import inputs_require_gradients
+from ftspec.memory.step.rotary import rotary_width
 
 INDEX_BYTES = 8
 """Token ids, labels and positions are int64."""
@@ -65,8 +66,8 @@ def constants(frame: Frame, backward: bool) -> int:
     if inputs_require_gradients(frame.plan):
         form += Form(token=2 * hidden * setting.residual)
     if shape.position == "rope":
-        form += Form(position=2 * shape.head_dim * setting.residual)
-    if is_gpt2(shape):
+        form += Form(position=2 * rotary_width(shape) * setting.residual)
+    if code_of(shape).embedding_dropout:
         form += Form(token=hidden * setting.residual)
     if not backward or frame.plan.training.activation_checkpointing == "full":
         form += Form(pair={"flash": 0, "sdpa": 1, "eager": setting.residual}[setting.attention])

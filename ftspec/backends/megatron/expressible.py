@@ -20,7 +20,7 @@ CARRIED = frozenset({
     "vocab_size", "tie_word_embeddings", "max_position_embeddings", "mlp", "norm", "position", "attention_bias",
     "mlp_bias", "qk_norm", "sliding_window", "moe", "mla", "norms_per_layer", "qk_norm_width", "word_embed_proj_dim",
     "attention_sinks", "attention_gate", "v_head_dim", "hidden_act", "layer_types", "single_purpose_layers",
-    "norm_epsilon", "rope_theta", "partial_rotary_factor", "rope_scaling",
+    "norm_epsilon", "rope_theta", "partial_rotary_factor", "rope_scaling", "model_type",
 })  # fmt: skip
 """Fields of a shape that arguments carry or that are judged below; any other must have its default."""
 CARRIED_EXPERTS = frozenset({

@@ -1,28 +1,32 @@
 """Activation functions and dropout as the model's code has them."""
 
 from ftspec.catalog.shape import ModelShape
+from ftspec.memory.step.code import code_of
 from ftspec.memory.step.norms import power
-from ftspec.memory.step.operations import Program, passed
+from ftspec.memory.step.operations import Program, gradient, passed
 from ftspec.memory.step.tape import Value
-
-
-def is_gpt2(shape: ModelShape) -> bool:
-    """Whether the shape is GPT-2's: its configuration has dropout 0.1 everywhere, and its gelu is written out
-    (transformers/models/gpt2/configuration_gpt2.py).
-    """
-    plain = shape.mlp == "plain" and shape.norm == "layernorm" and shape.attention_bias == "all"
-    return plain and shape.position == "learned" and shape.extra_position_embeddings == 0
 
 
 def activation(program: Program, shape: ModelShape, value: Value) -> Value:
     """The plain MLP's activation: one kernel, or a gelu that is written out."""
-    written_out = shape.hidden_act == "gelu_new" or is_gpt2(shape)
-    return _written_out_gelu(program, value) if written_out else program.pointwise(value)
+    if shape.hidden_act == "gelu_new" or (not shape.model_type and code_of(shape).attention_dropout):
+        return _written_out_gelu(program, value)
+    if shape.hidden_act == "relu":
+        return _kept_output(program, value)
+    if shape.hidden_act == "relu2":
+        return power(program, _kept_output(program, value))
+    return program.pointwise(value)
 
 
 def dropped(program: Program, shape: ModelShape, value: Value) -> Value:
     """Dropout before a residual sum, where the model has it."""
-    return program.dropout(value) if is_gpt2(shape) else value
+    return program.dropout(value) if code_of(shape).dropout else value
+
+
+def _kept_output(program: Program, value: Value) -> Value:
+    """`relu` keeps its output."""
+    output = Value(value.elements, value.width)
+    return program.record((value,), output, (output,), gradient(0))
 
 
 def _written_out_gelu(program: Program, value: Value) -> Value:

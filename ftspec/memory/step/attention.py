@@ -16,35 +16,12 @@ class Heads:
     value_width: int
 
 
-def rotate(program: Program, value: Value, position_width: int) -> Value:
-    """`apply_rotary_pos_emb`: `x * cos + rotate_half(x) * sin`; only cos and sin are kept, once for the model."""
-    straight = _rotary_factor(program, value, position_width)
-    size = value.size
-    half, steps = size // 2, []
-    steps += [
-        Step("allocate", half),
-        Step("allocate", size),
-        Step("drop", half),
-        Step("allocate", size),
-        Step("release"),
-    ]
-    steps += [gradient(0), Step("drop", size * 2)]
-    turned = program.record((value,), Value(value.elements, value.width), (), *steps)
-    return program.add(straight, _rotary_factor(program, turned, position_width))
-
-
-def _rotary_factor(program: Program, value: Value, position_width: int) -> Value:
-    width = max(value.width, position_width)
-    wide = value.elements * width
-    steps = (gradient(0),) if width == value.width else (Step("allocate", wide), gradient(0))
-    return program.record((value,), Value(value.elements, width), (), *steps)
-
-
-def repeat_heads(program: Program, value: Value, times: int) -> Value:
-    """`repeat_kv`: a copy for each query head; its backward sums them."""
+def repeat_heads(program: Program, value: Value, times: int, single: bool) -> Value:
+    """`repeat_kv`: a copy for each query head, of a single head a view; its backward sums them."""
     if times == 1:
         return value
-    return program.record((value,), Value(value.elements * times, value.width), (), gradient(0))
+    view_of = value if single else None
+    return program.record((value,), Value(value.elements * times, value.width, view_of=view_of), (), gradient(0))
 
 
 def sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, mask: Form) -> Value:
@@ -71,20 +48,35 @@ def flash(program: Program, query: Value, key: Value, value: Value, rows: Form, 
     return program.record(inputs, output, saved, *steps)
 
 
-def _product(program: Program, left: Value, right: Value, elements: Form, width: int) -> Value:
-    operands = (program.cast(left, width), program.cast(right, width))
-    return program.record(operands, Value(elements, width), operands, gradient(1), gradient(0))
+def _product(program: Program, left: Value, right: Value, elements: Form, width: int, spread: Form | None) -> Value:
+    """`matmul` of each head; a `right` that all heads share is `spread` over them first, in a copy that is kept
+    (`expand` and `reshape` in aten/src/ATen/native/LinearAlgebra.cpp, `_matmul_impl`).
+    """
+    first, second = program.cast(left, width), program.cast(right, width)
+    if spread is not None:
+        second = program.record((second,), Value(spread, width), (), gradient(0))
+    return program.record((first, second), Value(elements, width), (first, second), gradient(1), gradient(0))
 
 
-def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads) -> Value:
-    """`scaled_dot_product_attention` with dropout where no fused kernel has it: everything in fp32
+def _spread(value: Value, rows: Form, heads: int, width: int) -> Form | None:
+    whole = rows * (heads * width)
+    return None if value.elements.token == whole.token else whole
+
+
+def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, drops: bool) -> Value:
+    """`scaled_dot_product_attention` where no fused kernel has it (dropout on the CPU, values of another width, keys
+    that all heads share): everything in fp32
     (aten/src/ATen/native/transformers/attention.cpp, `_scaled_dot_product_attention_math`).
     """
     pairs = Form(pair=heads.query)
     wide = [program.cast(each, FP32) for each in (query, key, value)]
-    scores = _product(program, program.scale(wide[0]), program.scale(wide[1]), pairs, FP32)
-    probabilities = program.dropout(program.softmax(scores))
-    output = _product(program, probabilities, wide[2], rows * (heads.query * heads.value_width), FP32)
+    shared = [
+        _spread(each, rows, heads.query, width) for each, width in ((key, heads.key_width), (value, heads.value_width))
+    ]
+    scores = _product(program, program.scale(wide[0]), program.scale(wide[1]), pairs, FP32, shared[0])
+    probabilities = program.softmax(scores)
+    probabilities = program.dropout(probabilities) if drops else probabilities
+    output = _product(program, probabilities, wide[2], rows * (heads.query * heads.value_width), FP32, shared[1])
     return program.contiguous(program.cast(output, program.compute))
 
 
@@ -102,11 +94,16 @@ def eager(
 ) -> Value:
     """`eager_attention_forward`: scores of every pair of positions; kept are the probabilities and their cast."""
     pairs, width = Form(pair=heads.query), query.width
-    scores = program.scale(_product(program, query, key, pairs, program.compute))
+    shared = [
+        _spread(each, rows, heads.query, wide) for each, wide in ((key, heads.key_width), (value, heads.value_width))
+    ]
+    scores = program.scale(_product(program, query, key, pairs, program.compute, shared[0]))
     masked = program.add(scores, Value(pairs, how.mask_width, "constant", needs_gradient=False))
     probabilities = program.softmax(program.cast(masked, FP32) if how.softmax_in_fp32 else masked)
     probabilities = program.cast(probabilities, width)
     if how.dropout:
         probabilities = program.dropout(probabilities)
-    output = _product(program, probabilities, value, rows * (heads.query * heads.value_width), program.compute)
+    output = _product(
+        program, probabilities, value, rows * (heads.query * heads.value_width), program.compute, shared[1]
+    )
     return program.contiguous(output)

@@ -1,9 +1,11 @@
 """Multi-head latent attention: queries, keys and values through their compressions (DeepSeek-V2, section 2.1)."""
 
 from ftspec.catalog.shape import MlaShape
-from ftspec.memory.step.attention import Heads, rotate
+from ftspec.memory.step.attention import Heads
+from ftspec.memory.step.code import code_of
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import FP32, gradient
+from ftspec.memory.step.rotary import turned
 from ftspec.memory.step.setting import Setting
 from ftspec.memory.step.tape import Value
 
@@ -40,9 +42,9 @@ def latent_projections(builder: Builder, value: Value, heads: Heads) -> tuple[Va
     each = mla.qk_nope_head_dim + mla.v_head_dim
     wide = builder.linear("kv_b_proj", latent, mla.kv_lora_rank, heads.key * each)
     key, values = builder.split(wide, (rows * (heads.key * mla.qk_nope_head_dim), rows * (heads.key * mla.v_head_dim)))
-    position = builder.setting.residual
-    query = _joined(builder, straight, rotate(builder, turning, position), heads.query * heads.key_width)
-    key = _joined(builder, key, rotate(builder, key_turning, position), heads.key * heads.key_width)
+    position, code = builder.setting.residual, code_of(shape)
+    query = _joined(builder, straight, turned(builder, turning, position, code), heads.query * heads.key_width)
+    key = _joined(builder, key, turned(builder, key_turning, position, code), heads.key * heads.key_width)
     return query, key, values
 
 

@@ -1,7 +1,8 @@
 """Modules with weights: projections with and without adapters, norms, and the seams of sequence parallelism."""
 
+from ftspec.memory.step.code import code_of
 from ftspec.memory.step.form import Form
-from ftspec.memory.step.norms import layer_norm, rms_norm
+from ftspec.memory.step.norms import layer_norm, rms_norm, written_out_layer_norm
 from ftspec.memory.step.operations import Program, gradient
 from ftspec.memory.step.setting import Setting
 from ftspec.memory.step.tape import Value
@@ -15,6 +16,7 @@ class Builder(Program):
     def __init__(self, setting: Setting, trained: bool) -> None:
         super().__init__(setting.compute)
         self.setting, self.trained = setting, trained
+        self.code = code_of(setting.shape)
         self.rows = Form(token=1)
         self.norm_rows = Form(shard=1) if setting.sequence_parallel else self.rows
         self.products: list[int] = []
@@ -28,11 +30,16 @@ class Builder(Program):
 
     def norm(self, value: Value, width: int, rows: Form | None = None) -> Value:
         """The model's norm over `width` features in each of `rows` rows (default: those of the residual stream)."""
-        rows, kind = self.norm_rows if rows is None else rows, self.setting.shape.norm
+        rows, kind, code = self.norm_rows if rows is None else rows, self.setting.shape.norm, self.code
         if kind == "rmsnorm":
-            return rms_norm(self, value, rows, self.weight(width))
+            return rms_norm(self, value, rows, self.weight(width), code.norm == "fp32_scale")
+        if code.norm == "written_out_layer_norm":
+            return written_out_layer_norm(self, value, rows, self.weight(width))
         weights = tuple(self.weight(width) for _ in range(_VECTORS[kind]))
-        return layer_norm(self, value, rows, weights, self.setting.autocast)
+        if code.norm == "fp32_layer_norm":
+            return self.cast(layer_norm(self, value, rows, weights, True), value.width)
+        fp32 = self.setting.autocast and code.norm != "layer_norm_plus_one"
+        return layer_norm(self, value, rows, weights, fp32)
 
     def linear(self, name: str, value: Value, inputs: int, outputs: int, bias: bool = False) -> Value:
         """A projection with its own weight, and its adapter if it has one."""

@@ -1,0 +1,63 @@
+"""How a model's class in transformers writes its layers out, as data (`code.json`)."""
+
+from functools import cache
+from typing import Any, Literal
+
+from ftspec.catalog.shape import ModelShape
+from ftspec.core.record import record
+from ftspec.core.resources import json_beside
+
+
+@record
+class LayerCode:
+    """What differs between classes that compute the same thing. The defaults are Llama's.
+
+    - `projections` of queries, keys and values: separate; one product that is `split` into views, or cut by `slices`
+      (each has a gradient of the whole product's size), or chunked after the `heads` are laid out; `falcon` cuts it
+      head by head.
+    - `fused_gate_up`: one product for gate and up, halved.
+    - `norm`: "" is that of the shape; an RMSNorm whose learned scale multiplies in fp32; a layer norm in fp32, or one
+      that is written out; one whose scale is stored less one.
+    - `norm_after`: a norm after each sublayer and none before it.
+    - `rotary` "joined": the part of each head that turns is cut out and joined again; `rotary_pairs`: neighbours turn
+      together, not halves; `rotary_fp32`: in fp32.
+    - `dropout` before residual sums, `attention_dropout` on probabilities and `embedding_dropout`, as a default config
+      has them.
+    - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`: times
+      a number.
+    """
+
+    projections: Literal["separate", "split", "slices", "heads", "falcon"] = "separate"
+    fused_gate_up: bool = False
+    norm: Literal["", "fp32_scale", "fp32_layer_norm", "written_out_layer_norm", "layer_norm_plus_one"] = ""
+    norm_after: bool = False
+    rotary: Literal["plain", "joined"] = "plain"
+    rotary_pairs: bool = False
+    rotary_fp32: bool = False
+    dropout: bool = False
+    attention_dropout: bool = False
+    embedding_dropout: bool = False
+    eager_softmax_fp32: bool = True
+    score_cap: bool = False
+    logit_cap: bool = False
+    scaled_logits: bool = False
+    scaled_residual: bool = False
+    scaled_query: bool = False
+
+
+@cache
+def _codes() -> dict[str, LayerCode]:
+    rows: dict[str, Any] = json_beside(__file__, "code.json")["model_types"]
+    return {name: LayerCode(**row) for name, row in rows.items()}
+
+
+def _looks_like_gpt2(shape: ModelShape) -> bool:
+    plain = shape.mlp == "plain" and shape.norm == "layernorm" and shape.attention_bias == "all"
+    return plain and shape.position == "learned" and shape.extra_position_embeddings == 0
+
+
+@cache
+def code_of(shape: ModelShape) -> LayerCode:
+    """The code that runs a model of this shape; a shape of no known class is run as Llama's, or as GPT-2's."""
+    name = shape.model_type or ("gpt2" if _looks_like_gpt2(shape) else "llama")
+    return _codes().get(name, LayerCode())
