@@ -14,16 +14,17 @@ from ftspec.pipeline import check_file
 def add_file(parser: argparse.ArgumentParser) -> None:
     """`FILE`, and what may be changed about it from outside."""
     parser.add_argument("file", metavar="FILE", help="a spec (.ft), or - for standard input")
-    _add_settings(parser)
+    add_settings(parser)
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """`FILE…`, and what may be changed about them from outside."""
     parser.add_argument("files", metavar="FILE", nargs="+", help="specs (.ft), or - for standard input")
-    _add_settings(parser)
+    add_settings(parser)
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """`--set`, as often as needed."""
     words = "override a field, as in parallelism.tensor=4"
     parser.add_argument(
         "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], type=setting, help=words
