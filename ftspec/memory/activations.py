@@ -24,9 +24,20 @@ def kept_below(frame: Frame, turn: Turn) -> int:
     return weighted(turn.stored, [layer.stored for layer in frame.layers])
 
 
+def below_in_forward(frame: Frame, turn: Turn) -> int:
+    """The same while the layer runs forward: with the embedding's output, which the model's own code still names
+    though no layer may keep it (transformers/models/llama/modeling_llama.py, `LlamaModel.forward`: `inputs_embeds`).
+    """
+    total = kept_below(frame, turn)
+    checkpointed = frame.plan.training.activation_checkpointing == "full"
+    if not frame.section.embedding or checkpointed or frame.layers[0].keeps_first:
+        return total
+    return total + when(turn.has_below, frame.layers[0].first)
+
+
 def kept_in_backward(frame: Frame, turn: Turn) -> int:
-    """The same when the layer runs backward: with its own input, and with earlier layers of its checkpointed group,
-    which are recomputed already.
+    """Bytes kept of the layers below when the layer runs backward: with its own input, and with earlier layers of its
+    checkpointed group, which are recomputed already.
     """
     total = kept_below(frame, turn)
     if frame.plan.training.activation_checkpointing != "full":
@@ -34,6 +45,14 @@ def kept_in_backward(frame: Frame, turn: Turn) -> int:
     total = total + weighted(turn.again, [layer.kept for layer in frame.layers])
     layer = frame.layers[turn.kind]
     return total if layer.keeps_first else total + when(turn.starts_group, layer.first)
+
+
+def kept_before_backward(frame: Frame, turn: Turn) -> int:
+    """The same just before it runs backward: with all that is stored of it."""
+    total, layer = kept_in_backward(frame, turn), frame.layers[turn.kind]
+    if frame.plan.training.activation_checkpointing != "full":
+        return total + layer.stored
+    return total + turn.starts_group * layer.first if layer.keeps_first else total
 
 
 def kept_in_forward(frame: Frame) -> int:

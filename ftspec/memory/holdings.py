@@ -31,15 +31,29 @@ def replicas(plan: Plan) -> Degrees:
     return Degrees(dense, largest(dense * max(1, layout.tensor) // experts, 1))
 
 
-def tensorwise_part(shard: Shard, degrees: Degrees) -> int:
-    """Elements of a rank where each tensor is padded and divided by itself.
+def tensorwise_part(shard: Shard, degrees: Degrees, by_rows: bool) -> int:
+    """Elements of a rank where each tensor is padded and divided by itself: its rows, of which none is broken, or all
+    of its elements.
 
-    Source: deepspeed/runtime/zero/partition_parameters.py, `_aligned_size` and `_partition_param`.
+    Source: torch/distributed/fsdp/_fully_shard/_fsdp_param.py, `_init_sharded_param` (`Shard(0)`);
+    deepspeed/runtime/zero/partition_parameters.py, `_aligned_size` and `_partition_param`.
     """
     total = 0
     for sizes, degree in ((shard.dense, degrees.dense), (shard.expert, degrees.expert)):
-        for elements, count in sizes:
-            total = total + count * parts(elements, degree)
+        for tensor, count in sizes:
+            part = parts(tensor.rows, degree) * tensor.columns if by_rows else parts(tensor.elements, degree)
+            total = total + count * part
+    return total
+
+
+def gathered_elements(shard: Shard, degrees: Degrees) -> int:
+    """Elements of tensors that are gathered from parts of whole rows, with the padding
+    (torch/distributed/fsdp/_fully_shard/_fsdp_param.py, `padded_sharded_param_size`).
+    """
+    total = 0
+    for sizes, degree in ((shard.dense, degrees.dense), (shard.expert, degrees.expert)):
+        for tensor, count in sizes:
+            total = total + count * parts(tensor.rows, degree) * degree * tensor.columns
     return total
 
 
@@ -64,11 +78,11 @@ def _held(
     plan: Plan, kinds: Kinds, section: Section, layer: Callable[[Plan, Kind], Shard], ends: Shard, degrees: Degrees
 ) -> Holding:
     shards = [*(layer(plan, kinds.each[kind]) for kind in section.outline.kinds), ends]
-    counts = (*section.outline.counts, 1)
+    counts, by_rows = (*section.outline.counts, 1), plan.training.stack == "fsdp2"
     return Holding(
         dense=weighted(counts, [counted(shard.dense) for shard in shards]),
         expert=weighted(counts, [counted(shard.expert) for shard in shards]),
-        part=weighted(counts, [tensorwise_part(shard, degrees) for shard in shards]),
+        part=weighted(counts, [tensorwise_part(shard, degrees, by_rows) for shard in shards]),
         tensors=weighted(counts, [shard.tensors for shard in shards]),
     )
 

@@ -4,39 +4,17 @@ loss; the loss, the layers from last to first, and the embedding run backward; t
 
 from collections.abc import Iterator
 
-from ftspec.core.record import record
-from ftspec.memory.activations import casts_in_forward, constants, kept_below, kept_in_backward, kept_in_forward
-from ftspec.memory.communication.buffers import Buffers
+from ftspec.memory.activations import below_in_forward, casts_in_forward, constants, kept_in_backward, kept_in_forward
 from ftspec.memory.communication.stacks import buffers_of
-from ftspec.memory.gradients import Gradients, gradients_of
+from ftspec.memory.gather_moments import gather_moments
+from ftspec.memory.gradients import gradients_of
 from ftspec.memory.logits import held_logits, loss_forward_logits
 from ftspec.memory.moment import Moment
 from ftspec.memory.numbers import largest
+from ftspec.memory.stage_step import Step
 from ftspec.memory.states import States
 from ftspec.memory.step.frame import Frame
-from ftspec.memory.step.tape import Bytes
 from ftspec.memory.temporaries import optimizer_temporaries
-
-
-@record
-class Step:
-    """What all moments of a stage share: its frame, its gradients, its buffers, and the logits that are held."""
-
-    frame: Frame
-    gradients: Gradients
-    buffers: Buffers
-    logits: int
-
-    def moment(self, phase: str, alive: Bytes, activations: int, buffers: int, gradients: int) -> Moment:
-        """A moment of a part's tape, on top of what is kept elsewhere."""
-        return Moment(
-            phase,
-            activations + alive.activations,
-            self.logits + alive.logits,
-            alive.temporary,
-            buffers,
-            gradients + alive.gradients,
-        )
 
 
 def stage_moments(frame: Frame, states: States, keeps_gradients: bool) -> list[Moment]:
@@ -47,7 +25,7 @@ def stage_moments(frame: Frame, states: States, keeps_gradients: bool) -> list[M
         *_loss_backward(step),
         *_layers_backward(step),
         *_embedding_backward(step),
-        *_root_reduction(step),
+        *(gather_moments(step) if frame.plan.training.stack == "fsdp2" else ()),
         Moment(
             "optimizer_step",
             logits=step.logits,
@@ -70,7 +48,10 @@ def _forward(step: Step) -> Iterator[Moment]:
     if last is None:
         return
     layer = frame.layers[last.kind]
-    activations = kept_below(frame, last) + constants(frame, backward=False) + layer.first + casts_in_forward(frame)
+    activations = (
+        below_in_forward(frame, last) + constants(frame, backward=False) + layer.first + casts_in_forward(frame)
+    )
+    buffers = step.buffers.always + step.buffers.forward
     if layer.forward is not None:
         yield step.moment("forward", layer.forward, activations, buffers, before)
 
@@ -111,21 +92,8 @@ def _embedding_backward(step: Step) -> Iterator[Moment]:
         return
     hidden = frame.point.shard_tokens * frame.setting.shape.hidden_size * frame.setting.residual
     tied = frame.setting.shape.tie_word_embeddings and frame.section.head
-    temporary = largest(hidden + table, 2 * table if tied else 0)
+    tables = 2 if step.gradients.build_up else 3
+    temporary = largest(hidden + table, tables * table if tied else 0)
     made = step.gradients.all - (step.gradients.embedding if step.gradients.build_up and not tied else 0)
     buffers = step.buffers.always + step.buffers.embedding
     yield Moment("embedding_backward", constants(frame, backward=True), step.logits, temporary, buffers, made)
-
-
-def _root_reduction(step: Step) -> Iterator[Moment]:
-    """FSDP2 reduces the gradients of embedding, norm and head last, all at once, when the root is sharded again
-    (torch/distributed/fsdp/_fully_shard/_fsdp_collectives.py, `foreach_reduce`): they are copied into the reduction's
-    input; when its output is made, autograd still holds the embedding's, which came last.
-    """
-    if step.frame.plan.training.stack != "fsdp2":
-        return
-    buffers, made = step.buffers.always + step.buffers.root_reduce, step.gradients.all
-    yield Moment("root_reduction", 0, step.logits, 0, buffers, made, in_flight=0)
-    root = step.gradients.head + step.gradients.embedding
-    left = made - root + step.frame.embedding_gradient
-    yield Moment("root_reduction", 0, step.logits, 0, buffers + step.buffers.root_shard, left, in_flight=0)

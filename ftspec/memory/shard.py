@@ -14,8 +14,21 @@ MEGATRON_VOCABULARY_MULTIPLE = 128
 
 MEGATRON_STACKS = frozenset({"megatron", "megatron_deepspeed"})
 
-Sizes = tuple[tuple[int, int], ...]
-"""Tensors by size: (elements, how many tensors have as many)."""
+
+class Tensor(NamedTuple):
+    """One tensor of a rank: its first dimension, and how many elements lie in each of its rows."""
+
+    rows: int
+    columns: int
+
+    @property
+    def elements(self) -> int:
+        """All elements."""
+        return self.rows * self.columns
+
+
+Sizes = tuple[tuple[Tensor, int], ...]
+"""Tensors by size, and how many of each there are."""
 
 
 class Shard(NamedTuple):
@@ -40,12 +53,7 @@ NOTHING = Shard((), ())
 
 def counted(sizes: Sizes) -> int:
     """Elements of all tensors together."""
-    return sum(elements * count for elements, count in sizes)
-
-
-def sizes_of(elements: Iterable[int]) -> Sizes:
-    """Tensors given one by one, by size."""
-    return tuple(sorted(Counter(elements).items()))
+    return sum(tensor.elements * count for tensor, count in sizes)
 
 
 class Cuts(NamedTuple):
@@ -67,16 +75,23 @@ def padded_vocabulary(shape: ModelShape, stack: str, tensor: int) -> int:
     return -(-shape.vocab_size // multiple) * multiple
 
 
+def _cut(weight: Weight, cuts: Cuts) -> Tensor:
+    rows = weight.rows or weight.elements
+    columns = weight.elements // rows
+    if weight.cut == "whole":
+        return Tensor(rows, columns)
+    if weight.cut == "expert":
+        return Tensor(-(-rows // cuts.expert), -(-columns // cuts.expert_tensor))
+    return Tensor(-(-rows // cuts.tensor), columns) if weight.cut_rows else Tensor(rows, -(-columns // cuts.tensor))
+
+
 def cut_tensors(weights: Iterable[Weight], cuts: Cuts) -> Shard:
     """The rank's part of each tensor; what does not divide evenly is rounded up (the fullest rank)."""
-    expert_parts = cuts.expert * cuts.expert_tensor
-    dense = [
-        -(-weight.elements // cuts.tensor) if weight.cut == "tensor" else weight.elements
-        for weight in weights
-        if weight.cut != "expert"
-    ]
-    experts = [-(-weight.elements // expert_parts) for weight in weights if weight.cut == "expert"]
-    return Shard(sizes_of(dense), sizes_of(experts))
+    dense: Counter[Tensor] = Counter()
+    experts: Counter[Tensor] = Counter()
+    for weight in weights:
+        (experts if weight.cut == "expert" else dense)[_cut(weight, cuts)] += 1
+    return Shard(tuple(sorted(dense.items())), tuple(sorted(experts.items())))
 
 
 @cache

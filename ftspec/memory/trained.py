@@ -43,9 +43,9 @@ def adapter_weights(shape: ModelShape, adapter: Adapter) -> list[Weight]:
     weights = []
     for name, (inputs, outputs) in projections(shape).items():
         if name in adapter.targets:
-            cut_by_rows = name in ("o_proj", "down_proj")
-            weights.append(Weight(f"{name}.lora_A", inputs * adapter.rank, "tensor" if cut_by_rows else "whole"))
-            weights.append(Weight(f"{name}.lora_B", adapter.rank * outputs, "whole" if cut_by_rows else "tensor"))
+            inner, rank = name in ("o_proj", "down_proj"), adapter.rank
+            reads = Weight(f"{name}.lora_A", inputs * rank, "tensor" if inner else "whole", rank, cut_rows=False)
+            weights += [reads, Weight(f"{name}.lora_B", rank * outputs, "whole" if inner else "tensor", outputs)]
     return weights
 
 

@@ -18,11 +18,15 @@ Cut = Literal["tensor", "whole", "expert"]
 
 @record
 class Weight:
-    """One parameter tensor: its elements before any sharding."""
+    """One parameter tensor before any sharding: its elements, how many rows they lie in (0: each is one), and whether
+    tensor parallelism divides the rows.
+    """
 
     name: str
     elements: int
     cut: Cut
+    rows: int = 0
+    cut_rows: bool = True
 
 
 def norm_weights(shape: ModelShape, name: str, width: int) -> list[Weight]:
@@ -34,7 +38,7 @@ def norm_weights(shape: ModelShape, name: str, width: int) -> list[Weight]:
 def _linear(
     name: str, inputs: int, outputs: int, bias: bool, cut: Cut = "tensor", bias_cut: Cut | None = None
 ) -> list[Weight]:
-    weights = [Weight(f"{name}.weight", inputs * outputs, cut)]
+    weights = [Weight(f"{name}.weight", inputs * outputs, cut, outputs, cut_rows=bias_cut != "whole")]
     return [*weights, Weight(f"{name}.bias", outputs, bias_cut or cut)] if bias else weights
 
 
@@ -99,11 +103,11 @@ def expert_weights(shape: ModelShape, moe: MoeShape) -> list[Weight]:
     if moe.shared_intermediate_size:
         weights += mlp_weights(shape, moe.shared_intermediate_size, "shared_experts")
         weights += _linear("shared_expert_gate", shape.hidden_size, 1, False, "whole") if moe.shared_expert_gate else []
-    weights.append(Weight("experts.gate_up_proj", moe.num_experts * hidden * inner, "expert"))
-    weights.append(Weight("experts.down_proj", moe.num_experts * width * hidden, "expert"))
+    weights.append(Weight("experts.gate_up_proj", moe.num_experts * hidden * inner, "expert", moe.num_experts))
+    weights.append(Weight("experts.down_proj", moe.num_experts * width * hidden, "expert", moe.num_experts))
     if moe.expert_bias:
-        weights.append(Weight("experts.gate_up_proj_bias", moe.num_experts * inner, "expert"))
-        weights.append(Weight("experts.down_proj_bias", moe.num_experts * hidden, "expert"))
+        weights.append(Weight("experts.gate_up_proj_bias", moe.num_experts * inner, "expert", moe.num_experts))
+        weights.append(Weight("experts.down_proj_bias", moe.num_experts * hidden, "expert", moe.num_experts))
     return weights
 
 
@@ -159,13 +163,13 @@ def layer_weights(shape: ModelShape, layer: int) -> tuple[Weight, ...]:
 def embedding_weights(shape: ModelShape, vocabulary: int) -> tuple[Weight, ...]:
     """The input embedding (and learned positions) for a padded vocabulary."""
     width = shape.word_embed_proj_dim or shape.hidden_size
-    weights = [Weight("embed_tokens.weight", vocabulary * width, "tensor")]
+    weights = [Weight("embed_tokens.weight", vocabulary * width, "tensor", vocabulary)]
     if shape.position == "learned":
         positions = shape.max_position_embeddings + shape.extra_position_embeddings
-        weights.append(Weight("embed_positions.weight", positions * shape.hidden_size, "whole"))
+        weights.append(Weight("embed_positions.weight", positions * shape.hidden_size, "whole", positions))
     if shape.word_embed_proj_dim:
-        weights.append(Weight("project_in.weight", width * shape.hidden_size, "whole"))
-        weights.append(Weight("project_out.weight", width * shape.hidden_size, "whole"))
+        weights.append(Weight("project_in.weight", width * shape.hidden_size, "whole", shape.hidden_size))
+        weights.append(Weight("project_out.weight", width * shape.hidden_size, "whole", width))
     return (*weights, *(norm_weights(shape, "embed_norm", shape.hidden_size) if shape.embedding_norm else []))
 
 
@@ -175,5 +179,5 @@ def head_weights(shape: ModelShape, vocabulary: int, copy_of_tied: bool) -> tupl
     width = shape.word_embed_proj_dim or shape.hidden_size
     weights = norm_weights(shape, "norm", shape.hidden_size) if shape.final_norm else []
     if not shape.tie_word_embeddings or copy_of_tied:
-        weights.append(Weight("lm_head.weight", vocabulary * width, "tensor"))
+        weights.append(Weight("lm_head.weight", vocabulary * width, "tensor", vocabulary))
     return (*weights, *([Weight("lm_head.bias", vocabulary, "tensor")] if shape.head_bias else []))

@@ -6,7 +6,7 @@ from ftspec.memory.estimate import estimate_memory
 from ftspec.memory.holdings import Degrees, Holding, tensorwise_part
 from ftspec.memory.optimizers import moments
 from ftspec.memory.quantization import packed_bytes
-from ftspec.memory.shard import Shard
+from ftspec.memory.shard import Shard, Tensor
 from ftspec.memory.states import States, flat_elements
 from ftspec.plan.model import Plan
 from ftspec.spec.methods import Lora, Partial, Qlora
@@ -83,7 +83,9 @@ def test_flat_buffers_are_padded_to_twice_the_ranks() -> None:
 
 
 def test_tensors_by_themselves_are_padded_one_by_one() -> None:
-    assert tensorwise_part(Shard(((1, 1), (7, 1), (8, 1)), ((5, 1),)), Degrees(4, 2)) == 2 + 2 + 1 + 3
+    shard = Shard(((Tensor(1, 1), 1), (Tensor(7, 1), 1), (Tensor(2, 4), 1)), ((Tensor(5, 1), 1),))
+    assert tensorwise_part(shard, Degrees(4, 2), by_rows=False) == 2 + 2 + 1 + 3
+    assert tensorwise_part(shard, Degrees(4, 2), by_rows=True) == 4 + 2 + 1 + 3
 
 
 def test_zero_3_shards_every_tensor_of_a_tiny_model() -> None:

@@ -7,19 +7,18 @@ from ftspec.memory.outline import Turn
 
 @record
 class Buffers:
-    """Bytes: `always`; at the end of the forward pass and in the loss (`ends`); while a layer runs backward (`layer`),
-    that of the layer before it (`before`), and that of the layer behind it (`behind`); in the embedding's backward;
-    and of the root's reduce-scatter, input and output.
+    """Bytes: `always`; in a layer's forward; at the end of the forward pass and in the loss (`ends`); while a layer
+    runs backward (`layer`), that of the layer before it (`before`), and that of the layer behind it (`behind`); and in
+    the embedding's backward.
     """
 
     always: int = 0
+    forward: int = 0
     ends: int = 0
     layer: int = 0
     before: int = 0
     behind: int = 0
     embedding: int = 0
-    root_reduce: int = 0
-    root_shard: int = 0
 
     def in_layer(self, turn: Turn) -> int:
         """While a layer runs backward: the next one is gathered ahead, the last one's gradients are still being

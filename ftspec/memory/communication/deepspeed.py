@@ -25,6 +25,6 @@ def deepspeed_buffers(frame: Frame) -> Buffers:
     held = shared * frame.setting.parameters
     layer = min(frame.largest_layer, fact("deepspeed", "live_elements"))
     ahead = min(fact("deepspeed", "prefetch_elements"), frame.largest_layer)
-    end = max((elements for elements, _ in frame.ends.dense), default=0) * held
+    end = max((tensor.elements for tensor, _ in frame.ends.dense), default=0) * held
     always = pipeline + shared * bucket
-    return Buffers(always=always, ends=end, layer=layer * held, before=ahead * held, embedding=end)
+    return Buffers(always=always, forward=end, ends=end, layer=layer * held, before=ahead * held, embedding=end)

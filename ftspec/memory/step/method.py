@@ -35,7 +35,9 @@ def setting_of(plan: Plan) -> Setting:
     """The setting of a plan's layers."""
     training, compute = plan.training, compute_width(plan)
     held = compute if training.stack in MODULES_IN_COMPUTE_TYPE else DTYPE_BYTES[plan.precision.parameters]
-    tensor = max(1, plan.parallelism.tensor)
+    tensor, adapter = max(1, plan.parallelism.tensor), adapter_of(training.method)
+    if adapter is not None and training.stack == "fsdp2":
+        adapter = adapter._replace(width=compute)
     return Setting(
         shape=plan.model.shape,
         compute=compute,
@@ -43,7 +45,7 @@ def setting_of(plan: Plan) -> Setting:
         attention=training.attention,
         tensor=tensor,
         sequence_parallel=plan.parallelism.sequence_parallel and tensor > 1,
-        adapter=adapter_of(training.method),
+        adapter=adapter,
         quantized=training.method.kind == "qlora",
         expert=max(1, plan.parallelism.expert),
         expert_tensor=max(1, plan.parallelism.expert_tensor) if plan.model.shape.moe else 1,
