@@ -19,11 +19,12 @@ lint: $(TEST_ENV)/installed
 	$(TEST_ENV)/bin/ruff check .
 	$(TEST_ENV)/bin/mypy
 
-# Write again what is generated: schemas, tables of the docs, the parse table, the catalog's index.
+# Write again what is generated: schemas, tables and reports of the docs, the parse table, the catalog's index.
 generated: $(TEST_ENV)/installed
 	$(TEST_ENV)/bin/python -m ftspec.syntax.generate_table
 	$(TEST_ENV)/bin/python -m ftspec.catalog.write_index
 	$(TEST_ENV)/bin/python tools/spec_files.py
+	$(TEST_ENV)/bin/python tools/memory_docs.py
 	$(TEST_ENV)/bin/python tools/deepspeed_schema.py
 	$(TEST_ENV)/bin/python tools/megatron_schema.py
 	$(TEST_ENV)/bin/python tools/hydra_schema.py

@@ -19,6 +19,7 @@ def comparison(job: Job, what_if: Sequence[tuple[Otherwise, Job | None]], width:
     for number, (otherwise, other) in enumerate(what_if, 1):
         refused = "" if other else f": [red]refused[/red] ({escaped(_why(otherwise))})"
         yield f"what if {number}: {escaped(', '.join(otherwise.settings))}{refused}"
+    yield "[dim]GiB on the most loaded GPU of the fullest stage[/dim]"
     columns = [(number, other) for number, (_, other) in enumerate(what_if, 1) if other is not None]
     room = max(1, (width - _TERM_WIDTH) // _COLUMN_WIDTH)
     for start in range(0, len(columns), room):
@@ -33,7 +34,7 @@ def _why(otherwise: Otherwise) -> str:
 
 def _table(job: Job, columns: Sequence[tuple[int, Job]]) -> Table:
     jobs = [other for _, other in columns]
-    table = Table(title="GiB on the most loaded GPU of the fullest stage", title_justify="left", title_style="dim")
+    table = Table()
     table.add_column("term", no_wrap=True)
     table.add_column("as it is", justify="right")
     for number, _ in columns:

@@ -48,7 +48,9 @@ def _print_job(console: Console, report: JobReport) -> None:
         for line in comparison(job, report.what_if, console.width):
             console.print(line)
     else:
-        console.print(_table(memory, console.width))
+        columns = _columns(memory, _room(console.width))
+        console.print(f"[dim]{_title(columns, memory)}[/dim]")
+        console.print(_table(columns, memory))
         console.print(_verdict(memory, console.width))
         lines = (*phase_lines(job, console.width), *advice_lines(report.advice, memory, console.width))
         console.print("\n".join(map(escaped, lines)))
@@ -76,14 +78,20 @@ def _heading(stages: Sequence[StageMemory], memory: MemoryEstimate) -> str:
     return f"stage {first}{mark}" if first == last else f"stages {first}-{last}{mark}"
 
 
-def _table(memory: MemoryEstimate, width: int) -> Table:
-    """Terms by stage in GiB."""
-    most = max(2, min(_MOST_COLUMNS, (width - _TERM_WIDTH) // _COLUMN_WIDTH))
-    columns = _columns(memory, most)
+def _room(width: int) -> int:
+    """How many columns a width has room for."""
+    return max(2, min(_MOST_COLUMNS, (width - _TERM_WIDTH) // _COLUMN_WIDTH))
+
+
+def _title(columns: Sequence[Sequence[StageMemory]], memory: MemoryEstimate) -> str:
     shown = sum(map(len, columns))
     some = "" if shown == len(memory.stages) else f"; {shown} of {len(memory.stages)} stages"
-    title = f"GiB on the most loaded GPU of each pipeline stage{some}"
-    table = Table(title=title, title_justify="left", title_style="dim")
+    return f"GiB on the most loaded GPU of each pipeline stage{some}"
+
+
+def _table(columns: Sequence[Sequence[StageMemory]], memory: MemoryEstimate) -> Table:
+    """Terms by stage in GiB."""
+    table = Table()
     table.add_column("term", no_wrap=True)
     for stages in columns:
         table.add_column(_heading(stages, memory), justify="right")
