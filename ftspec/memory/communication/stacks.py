@@ -4,7 +4,7 @@ from ftspec.memory.communication.buffers import Buffers
 from ftspec.memory.communication.ddp import ddp_buffers
 from ftspec.memory.communication.deepspeed import deepspeed_buffers
 from ftspec.memory.communication.fsdp2 import fsdp2_buffers
-from ftspec.memory.communication.pipeline import received
+from ftspec.memory.communication.megatron import megatron_buffers
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.frame import Frame
 
@@ -17,5 +17,5 @@ def buffers_of(frame: Frame) -> Buffers:
     if stack == "deepspeed":
         return deepspeed_buffers(frame)
     if stack in MEGATRON_STACKS:
-        return Buffers(always=received(frame))
+        return megatron_buffers(frame)
     return ddp_buffers(frame)

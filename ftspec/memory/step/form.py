@@ -6,22 +6,29 @@ from ftspec.core.record import record
 @record
 class Point:
     """The lengths of a micro-batch: `tokens` of the rank, `shard_tokens` after sequence parallelism, `positions` of
-    one sequence, and `pairs` of query and key positions over the micro-batch.
+    one sequence, and `pairs` of query and key positions over the micro-batch. `mixed` is `tokens` where a micro-batch
+    has more than one sequence, else 0.
     """
 
     tokens: int
     shard_tokens: int
     positions: int
     pairs: int
+    mixed: int = 0
 
 
 class Form:
-    """`fixed` + `token` × tokens + `shard` × shard_tokens + `position` × positions + `pair` × pairs."""
+    """`fixed` + `token` × tokens + `shard` × shard_tokens + `position` × positions + `pair` × pairs + `mixed` ×
+    mixed.
+    """
 
-    __slots__ = ("fixed", "pair", "position", "shard", "token")
+    __slots__ = ("fixed", "mixed", "pair", "position", "shard", "token")
 
-    def __init__(self, fixed: int = 0, token: int = 0, shard: int = 0, position: int = 0, pair: int = 0) -> None:
-        self.fixed, self.token, self.shard, self.position, self.pair = fixed, token, shard, position, pair
+    def __init__(
+        self, fixed: int = 0, token: int = 0, shard: int = 0, position: int = 0, pair: int = 0, mixed: int = 0
+    ) -> None:
+        self.fixed, self.token, self.shard = fixed, token, shard
+        self.position, self.pair, self.mixed = position, pair, mixed
 
     def __add__(self, other: "Form") -> "Form":
         return Form(
@@ -30,6 +37,7 @@ class Form:
             self.shard + other.shard,
             self.position + other.position,
             self.pair + other.pair,
+            self.mixed + other.mixed,
         )
 
     def __sub__(self, other: "Form") -> "Form":
@@ -37,7 +45,12 @@ class Form:
 
     def __mul__(self, factor: int) -> "Form":
         return Form(
-            self.fixed * factor, self.token * factor, self.shard * factor, self.position * factor, self.pair * factor
+            self.fixed * factor,
+            self.token * factor,
+            self.shard * factor,
+            self.position * factor,
+            self.pair * factor,
+            self.mixed * factor,
         )
 
     def __floordiv__(self, divisor: int) -> "Form":
@@ -47,6 +60,7 @@ class Form:
             self.shard // divisor,
             self.position // divisor,
             self.pair // divisor,
+            self.mixed // divisor,
         )
 
     def at(self, point: Point) -> int:
@@ -60,6 +74,8 @@ class Form:
             total = total + self.position * point.positions
         if self.pair:
             total = total + self.pair * point.pairs
+        if self.mixed:
+            total = total + self.mixed * point.mixed
         return total
 
     def covers(self, other: "Form") -> bool:
@@ -70,6 +86,7 @@ class Form:
             and self.shard >= other.shard
             and self.position >= other.position
             and self.pair >= other.pair
+            and self.mixed >= other.mixed
         )
 
 

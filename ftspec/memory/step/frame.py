@@ -4,7 +4,7 @@ from functools import cached_property
 
 from ftspec.core.record import record
 from ftspec.memory.kinds import Kinds
-from ftspec.memory.numbers import choose, largest, parts, smallest, weighted
+from ftspec.memory.numbers import choose, largest, parts, smallest, weighted, when
 from ftspec.memory.outline import Section
 from ftspec.memory.shard import MEGATRON_STACKS, Shard, cuts_of, ends_shard, layer_shard, padded_vocabulary
 from ftspec.memory.step.form import Point
@@ -102,7 +102,8 @@ def point_of(plan: Plan) -> Point:
     positions = parts(training.sequence_length, largest(layout.context, 1))
     tokens = training.micro_batch_size * positions
     shards = max(1, layout.tensor) if layout.sequence_parallel else 1
-    return Point(tokens, parts(tokens, shards), positions, tokens * training.sequence_length)
+    mixed = when(training.micro_batch_size > 1, tokens)
+    return Point(tokens, parts(tokens, shards), positions, tokens * training.sequence_length, mixed)
 
 
 def chunks_in_flight(plan: Plan, pipeline_stage: int) -> int:

@@ -8,8 +8,8 @@ transformer_engine/pytorch/module/layernorm_linear.py, Korthikanti et al. 2022, 
 from ftspec.catalog.shape import MoeShape
 from ftspec.memory.step.attention import Heads
 from ftspec.memory.step.form import Form
-from ftspec.memory.step.huggingface import mix
 from ftspec.memory.step.latent import latent_heads, megatron_latent_projections
+from ftspec.memory.step.megatron_attention import core_attention
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import FP32, INDEX, gradient
 from ftspec.memory.step.setting import Setting, Variant
@@ -57,7 +57,7 @@ def attention(builder: Builder, value: Value) -> Value:
             shape.v_head_dim or shape.head_dim,
         )
         query, key, values = _projections(builder, value, heads)
-    return row_linear(builder, mix(builder, query, key, values, heads), shape.hidden_size)
+    return row_linear(builder, core_attention(builder, query, key, values, heads), shape.hidden_size)
 
 
 def _projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, Value, Value]:
@@ -65,9 +65,18 @@ def _projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, V
     joined = norm_linear(builder, value, builder.setting.shape.hidden_size, sum(widths))
     query, key, values = builder.split(joined, tuple(builder.rows * width for width in widths))
     values = builder.contiguous(values)
+    query, key = _head_norm(builder, query, heads.query), _head_norm(builder, key, heads.key)
     if builder.setting.shape.position == "rope":
         return _rotated(builder, query), _rotated(builder, key), values
     return builder.contiguous(query), builder.contiguous(key), values
+
+
+def _head_norm(builder: Builder, value: Value, heads: int) -> Value:
+    """`q_layernorm` and `k_layernorm`: a fused norm of each head; its input, a part of the joined product, is kept."""
+    if not builder.setting.shape.qk_norm:
+        return value
+    output = Value(value.elements, value.width)
+    return builder.record((value,), output, (value, Value(builder.rows * heads, FP32)), gradient(0))
 
 
 def _activated(builder: Builder, inner: Value, rows: Form, width: int) -> Value:
@@ -125,15 +134,16 @@ def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:
 
 def head(setting: Setting, vocabulary: int) -> tuple[Builder, Value, Value]:
     """Final norm, output layer and `vocab_parallel_cross_entropy` (megatron/core/tensor_parallel/cross_entropy.py): one
-    fp32 copy of the logits becomes the softmax and then its gradient in place.
+    fp32 copy of the logits becomes the softmax and then its gradient, in place; autograd casts that to the logits' type
+    while the fp32 tensor is still there.
     """
     builder, hidden = Builder(setting, trained=False), setting.shape.hidden_size
     first = Value(builder.norm_rows * hidden, setting.compute)
     normal = Value(builder.norm_rows * hidden, setting.compute)
     builder.record((first,), normal, (first,), gradient(0))
     logits = Value(builder.rows * vocabulary, setting.compute, "logits")
-    whole = (Step("allocate", builder.rows * (hidden * builder.compute)),)
-    builder.record((normal,), logits, (normal,), *_gathered(builder, hidden), *whole, gradient(0))
-    softmax = Value(logits.elements, FP32, "logits")
-    builder.record((logits,), softmax, (softmax,), gradient(0))
-    return builder, first, softmax
+    builder.record((normal,), logits, (normal,), *_gathered(builder, hidden), gradient(0))
+    losses, softmax = Value(builder.rows, FP32), Value(logits.elements, FP32, "logits")
+    targets = Value(builder.rows, INDEX), Value(builder.rows, 1)
+    builder.record((logits,), losses, (softmax, *targets), gradient(0))
+    return builder, first, losses

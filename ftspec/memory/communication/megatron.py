@@ -1,0 +1,53 @@
+"""What Megatron and Transformer Engine allocate once and keep: the pipeline's buffers, the gathered input of the output
+layer, placeholders for gradients that went into the main gradients, and workspaces of products.
+"""
+
+from ftspec.memory.communication.buffers import Buffers
+from ftspec.memory.communication.pipeline import received
+from ftspec.memory.facts import fact
+from ftspec.memory.step.frame import Frame
+from ftspec.memory.step.megatron_weights import fused_weight_shapes
+
+HOPPER = 9
+"""First number of the compute capability from which on Transformer Engine's workspaces are larger."""
+
+
+def megatron_buffers(frame: Frame) -> Buffers:
+    """The buffers of a stage."""
+    kept = 0
+    if frame.setting.megatron and frame.plan.training.stack == "megatron":
+        kept = placeholder_gradients(frame) + product_workspaces(frame)
+    return Buffers(always=received(frame) + gathered_head_input(frame) + kept)
+
+
+def placeholder_gradients(frame: Frame) -> int:
+    """A tensor for each shape among the weights whose gradients a product adds to the main gradients: autograd must be
+    given one, so Transformer Engine keeps one for good (transformer_engine/pytorch/module/base.py, `get_dummy_wgrad`;
+    megatron/core/tensor_parallel/layers.py, `LinearWithGradAccumulationAndAsyncCommunication.backward`).
+    """
+    variants = [frame.kinds.each[kind].variant for kind in frame.outline.kinds]
+    shapes = {shape for variant in variants for shape in fused_weight_shapes(frame.setting, variant)}
+    if frame.section.head:
+        shapes.add((frame.vocabulary, frame.setting.shape.hidden_size))
+    return sum(rows * columns for rows, columns in shapes) * frame.setting.parameters
+
+
+def product_workspaces(frame: Frame) -> int:
+    """cuBLAS's workspace of Transformer Engine's own products, and one for each of its streams where products of
+    experts are grouped (transformer_engine/pytorch/cpp_extensions/gemm.py, `get_cublas_workspace`).
+    """
+    if frame.plan.hardware.accelerator.vendor != "nvidia":
+        return 0
+    hopper = int(frame.plan.hardware.accelerator.compute_capability.partition(".")[0]) >= HOPPER
+    one = fact("transformer_engine", "workspace_bytes" if hopper else "workspace_bytes_before_hopper")
+    experts = any(frame.kinds.each[kind].variant.experts for kind in frame.outline.kinds)
+    return one * (1 + (fact("transformer_engine", "grouped_product_streams") if experts else 0))
+
+
+def gathered_head_input(frame: Frame) -> int:
+    """Megatron's output layer gathers its input along the sequence into a buffer that lives on
+    (megatron/core/utils.py, `GlobalMemoryBuffer`; Transformer Engine's layers release theirs).
+    """
+    if not (frame.section.head and frame.setting.megatron and frame.setting.sequence_parallel):
+        return 0
+    return frame.point.tokens * frame.setting.shape.hidden_size * frame.setting.compute
