@@ -64,6 +64,15 @@ def bubble(plan: Plan) -> float:
     return idle / (layout.virtual_pipeline * steps + idle)
 
 
+def replica_traffic(plan: Plan) -> int:
+    """What a replica sends in a step, in sizes of the trained weights: 2 for a reduce-scatter and an all-gather; from
+    ZeRO 2 on gradients are reduced in each micro-batch, under ZeRO 3 weights are gathered twice in each (Rajbhandari
+    et al. 2020, section 7).
+    """
+    steps = plan.training.gradient_accumulation_steps
+    return {0: 2, 1: 2, 2: steps + 1, 3: 3 * steps}[plan.parallelism.zero_stage]
+
+
 def tensor_traffic(plan: Plan) -> float:
     """Bytes that a GPU sends for its tensor group in one micro-batch: all-reduces of the 16-bit residual stream, each
     of which sends 2 (t - 1) / t of its size (Shoeybi et al. 2019, section 3; Patarasuk and Yuan 2009).
@@ -84,6 +93,11 @@ def _traffic(number_of_bytes: float) -> str:
     return gigabytes(number_of_bytes) if number_of_bytes >= 1e8 else f"{number_of_bytes / 1e6:,.1f} MB"
 
 
+def _communication(before: Plan, after: Plan) -> str:
+    times = replica_traffic(after) / replica_traffic(before)
+    return "as much" if times == 1 else f"{times:.3g} times as much"
+
+
 def _times(after: float, before: float) -> str:
     return f"{after / before:g}"
 
@@ -91,6 +105,7 @@ def _times(after: float, before: float) -> str:
 _WORDS: Mapping[str, Callable[[Plan, Plan], str]] = {
     "more_products": lambda before, after: _percent(more_products(before, after)),
     "micro_batches": lambda before, after: _times(before.training.micro_batch_size, after.training.micro_batch_size),
+    "communication": _communication,
     "expert": lambda before, after: str(after.parallelism.expert),
     "context": lambda before, after: str(after.parallelism.context),
     "tensor_traffic": lambda before, after: _traffic(tensor_traffic(after)),

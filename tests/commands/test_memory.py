@@ -1,6 +1,8 @@
 """`memory`: phases, advice, and what would be otherwise; as text and as JSON."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -156,3 +158,12 @@ def test_a_what_if_without_a_value_is_usage(ftspec, good: Path) -> None:
 )
 def test_settings_are_cut_between_settings_only(text: str, parts: list[str]) -> None:
     assert split_settings(text) == parts
+
+
+def test_json_loads_no_tables(good: Path) -> None:
+    program = (
+        "import sys; from ftspec.cli import main; "
+        f"code = main(['memory', {str(good)!r}, '--format', 'json']); "
+        "sys.exit(code or bool({'rich', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0

@@ -9,9 +9,10 @@ from ftspec.pipeline import bench_of, check_text
 from ftspec.plan.model import Plan
 from ftspec.rules.advice import Advice, advise
 from ftspec.rules.changes import changed
-from ftspec.rules.costs import bubble, cost_of, tensor_traffic
+from ftspec.rules.costs import bubble, cost_of, replica_traffic, tensor_traffic
 from ftspec.rules.example import job
 from ftspec.rules.floating_point import layers_forward, more_products
+from ftspec.rules.savings import savings
 from tests.rules.checking import plan_of
 from tests.rules.following import complaints
 
@@ -147,3 +148,26 @@ def test_costs_name_numbers_of_the_job() -> None:
     cost = cost_of(before, changed(before, changes), changes)
     assert cost.words == "makes products smaller, in 4 times as many micro-batches a step"
     assert cost.source
+
+
+@pytest.mark.parametrize(("steps", "traffic"), [(1, [2, 2, 2, 3]), (4, [2, 2, 5, 12])])
+def test_replicas_send_more_from_zero_2_on_where_gradients_are_accumulated(steps: int, traffic: list[int]) -> None:
+    plans = [
+        plan_of(
+            training=f"stack = deepspeed  gradient_accumulation_steps = {steps}", parallelism=f"zero_stage = {stage}"
+        )
+        for stage in range(4)
+    ]
+    assert list(map(replica_traffic, plans)) == traffic
+
+
+def test_every_change_has_a_cost() -> None:
+    """Whatever `savings` proposes, for jobs of every stack and with every place to save."""
+    for stack, layouts in LAYOUTS.items():
+        for layout in layouts:
+            for model in MODELS:
+                training = f"stack = {stack}  micro_batch_size = 4  attention = eager  global_batch_size = 256"
+                plan = plan_of(model=model, training=training, parallelism=layout)
+                for kind in savings(plan, (plan.training.stack,)):
+                    for changes in kind:
+                        assert cost_of(plan, changed(plan, changes), changes).words
