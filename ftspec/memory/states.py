@@ -4,7 +4,9 @@ from ftspec.core.record import record
 from ftspec.memory.holdings import Degrees, Holding, frozen_holding, replicas, trained_holding
 from ftspec.memory.kinds import Kinds
 from ftspec.memory.numbers import parts, smallest
-from ftspec.memory.optimizers import state_bytes
+from ftspec.memory.optimizers.layer_wise import is_layer_wise, layer_wise_shares
+from ftspec.memory.optimizers.pieces import Updated
+from ftspec.memory.optimizers.states import state_bytes
 from ftspec.memory.outline import Section
 from ftspec.memory.quantization import packed_bytes, packed_elements
 from ftspec.memory.shard import MEGATRON_STACKS
@@ -74,6 +76,20 @@ def held_elements(plan: Plan, holding: Holding, degrees: Degrees) -> Held:
     return Held(holding.elements, holding.elements, holding.elements)
 
 
+def updated_of(plan: Plan, kinds: Kinds, section: Section) -> Updated:
+    """What the optimizer of the stage's fullest rank updates."""
+    degrees = replicas(plan)
+    return _updated(plan, kinds, section, degrees, trained_holding(plan, kinds, section, degrees))
+
+
+def _updated(plan: Plan, kinds: Kinds, section: Section, degrees: Degrees, holding: Holding) -> Updated:
+    if is_layer_wise(plan):
+        elements = sum(layer_wise_shares(plan, kinds, section, degrees))
+    else:
+        elements = held_elements(plan, holding, degrees).updated
+    return Updated(plan, kinds, section, degrees, elements, holding.tensors)
+
+
 def shards_parameters(plan: Plan) -> bool:
     """Whether each rank holds only its part of the weights."""
     stack = plan.training.stack
@@ -100,11 +116,12 @@ def stage_states(plan: Plan, kinds: Kinds, section: Section) -> States:
     precision, method, degrees = plan.precision, plan.training.method, replicas(plan)
     holding = trained_holding(plan, kinds, section, degrees)
     held, adapted = held_elements(plan, holding, degrees), method.kind in ("lora", "qlora")
+    updated = _updated(plan, kinds, section, degrees, holding)
     width = DTYPE_BYTES[method.adapter_dtype if adapted else precision.parameters]
     master = precision.master_parameters == "fp32" and width != 4
     return States(
         parameters=held.parameters * width + _frozen_bytes(plan, kinds, section, degrees),
         gradients=held.gradients * (width if adapted else DTYPE_BYTES[precision.gradients]),
-        master_parameters=held.updated * 4 if master else 0,
-        optimizer_states=state_bytes(plan, held.updated, holding.tensors),
+        master_parameters=updated.elements * 4 if master else 0,
+        optimizer_states=state_bytes(updated),
     )

@@ -51,5 +51,7 @@ def resolve_precision(
     reason = "the type of the parameters that the optimizer holds"
     if optimizer == "adamw_8bit":
         states, reason = "int8", "adamw_8bit keeps its moments in 8 bits"
+    elif optimizer == "lion" and stack == "ddp":
+        states, reason = "fp32", "bitsandbytes keeps lion's moment in fp32"
     optimizer_states = ledger.take("precision.optimizer_states", written.optimizer_states, states, reason)
     return PrecisionPlan(compute, parameters, master, gradients, optimizer_states)

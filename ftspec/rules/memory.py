@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule, declare
 from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
-from ftspec.memory.optimizers import moments
+from ftspec.memory.optimizers.states import moments
 from ftspec.plan.model import DTYPE_BYTES, Plan
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule

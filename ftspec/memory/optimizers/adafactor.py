@@ -1,0 +1,53 @@
+"""Adafactor: of a matrix' second moment a row and a column (Shazeer and Stern 2018, section 3), no first moment."""
+
+from ftspec.memory.numbers import largest
+from ftspec.memory.optimizers.pieces import Piece, Updated, largest_of, pieces_of
+from ftspec.memory.optimizers.width import state_width, steps_on_parameters
+from ftspec.plan.model import DTYPE_BYTES
+
+ROOT_MEAN_SQUARE = 4
+"""transformers keeps the root mean square of each tensor, in fp32 on the device (transformers/optimization.py,
+`Adafactor.step`: `state["RMS"]`).
+"""
+
+
+def states(updated: Updated) -> int:
+    """Of each matrix a row and a column, of a vector the whole second moment. The Hugging Face Trainer takes
+    transformers' Adafactor, whose states are fp32 whatever the parameters are; DeepSpeed takes torch's
+    (torch/optim/_adafactor.py, `_init_group`: as wide as the gradient), whose step counters lie on the host.
+    """
+    found = sum(piece.count * _factors(piece) for piece in pieces_of(updated))
+    if steps_on_parameters(updated.plan):
+        return 4 * found + ROOT_MEAN_SQUARE * updated.tensors
+    return found * state_width(updated.plan)
+
+
+def _factors(piece: Piece) -> int:
+    """Numbers in the factors of a tensor; a stack has those of each of its matrices."""
+    return piece.elements if piece.form == "vector" else piece.stack * (piece.rows + piece.columns)
+
+
+def temporaries(updated: Updated) -> int:
+    """transformers goes tensor by tensor. At the highest there are its gradient and itself in fp32, if they are not
+    already, the gradient squared, and that with epsilon; and the update of the tensor before
+    (`update = (grad**2) + group["eps"][0]`).
+    """
+    pieces = pieces_of(updated)
+    if not steps_on_parameters(updated.plan):
+        return _of_torch(pieces, state_width(updated.plan))
+    copies = 2 if _held_width(updated) < 4 else 0
+    inner = largest_of([piece for piece in pieces if piece.inner])
+    return largest(4 * (copies + 2) * largest_of(pieces), 4 * (copies + 3) * inner)
+
+
+def _held_width(updated: Updated) -> int:
+    method, precision = updated.plan.training.method, updated.plan.precision
+    return DTYPE_BYTES[method.adapter_dtype if method.kind in ("lora", "qlora") else precision.parameters]
+
+
+def _of_torch(pieces: list[Piece], width: int) -> int:
+    """torch's goes tensor by tensor too: the estimate of a tensor's second moment becomes the update in place, beside
+    the update of the tensor before (torch/optim/_adafactor.py, `_single_tensor_adafactor`).
+    """
+    inner = largest_of([piece for piece in pieces if piece.inner])
+    return width * largest(largest_of(pieces), 2 * inner)

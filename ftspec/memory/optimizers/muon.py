@@ -1,0 +1,101 @@
+"""Muon: a momentum of each matrix of the layers, made orthogonal by Newton-Schulz steps; Adam for everything else.
+
+Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/.
+"""
+
+from ftspec.memory.numbers import largest, parts
+from ftspec.memory.optimizers.adam import moments_of
+from ftspec.memory.optimizers.layer_wise import is_layer_wise, layer_wise_shares
+from ftspec.memory.optimizers.pieces import Piece, Updated, model_pieces, pieces_of
+from ftspec.memory.optimizers.width import state_width, steps_on_parameters
+from ftspec.plan.model import DTYPE_BYTES
+
+
+def states(updated: Updated) -> int:
+    """One moment of the matrices, and Adam's two of embedding, head, norms and biases."""
+    plan = updated.plan
+    if steps_on_parameters(plan):
+        return _states_of_torch(updated)
+    if is_layer_wise(plan):
+        shares = layer_wise_shares(plan, updated.kinds, updated.section, updated.degrees)
+        return (shares.matrices + 2 * shares.rest) * state_width(plan)
+    return _states_of_deepspeed(updated)
+
+
+def _states_of_torch(updated: Updated) -> int:
+    """torch.optim.Muon takes matrices alone, the experts' in one tensor not (torch/optim/_muon.py, `Muon.__init__`)."""
+    matrices = rest = tensors = 0
+    for piece in pieces_of(updated):
+        if piece.inner and piece.form == "matrix":
+            matrices = matrices + piece.count * piece.elements
+        else:
+            rest, tensors = rest + piece.count * piece.elements, tensors + piece.count
+    return matrices * state_width(updated.plan) + moments_of(updated.plan, rest, tensors)
+
+
+def _states_of_deepspeed(updated: Updated) -> int:
+    """Without ZeRO the momentum is as wide as the master copy. ZeRO 1 and 2 keep it as wide as the gradients, of every
+    matrix of which a rank has a part, and a second time: each step is staged beside it, until it is known not to have
+    overflown (deepspeed/runtime/zero/stage_1_and_2.py, `_muon_momentum_buffer`, `_muon_staging_momentum`). ZeRO 3 keeps
+    the rank's part in the type of communication (stage3.py, `_create_momentum_buffer`).
+    """
+    plan, stage, ranks = updated.plan, updated.plan.parallelism.zero_stage, updated.degrees.dense
+    pieces = model_pieces(plan, updated.kinds, updated.section)
+    owned = [piece for piece in pieces if piece.inner and piece.form != "vector"]
+    rest = sum(piece.count * piece.elements for piece in pieces if piece not in owned)
+    whole = sum(piece.count * piece.elements for piece in owned)
+    if stage == 0:
+        return whole * state_width(plan) + moments_of(plan, rest, 0)
+    adam = moments_of(plan, parts(rest, ranks), 0)
+    if stage == 3:
+        own = sum(piece.count * parts(piece.elements, ranks) for piece in owned)
+        return own * DTYPE_BYTES[plan.precision.parameters] + adam
+    touched = parts(whole, ranks) + (ranks > 1) * max((piece.elements for piece in owned), default=0)
+    return 2 * touched * DTYPE_BYTES[plan.precision.gradients] + adam
+
+
+def temporaries(updated: Updated) -> int:
+    """What Newton-Schulz makes of the matrix that needs most."""
+    plan = updated.plan
+    made = _iteration
+    if not steps_on_parameters(plan):
+        made = _of_megatron if is_layer_wise(plan) else _of_deepspeed
+    found = 0
+    for piece in model_pieces(plan, updated.kinds, updated.section):
+        if piece.inner and piece.form == "matrix":
+            found = largest(found, made(updated, piece))
+    return found
+
+
+def _iteration(updated: Updated, piece: Piece) -> int:
+    """The gradient moved towards the momentum, the old and the new iterate in bf16, and two products of the shorter
+    side with itself (torch/optim/_muon.py, `_zeropower_via_newtonschulz`).
+
+    On DTensors that are cut by rows (traced at 4 and 16 ranks): four such products, or where rows are the shorter side
+    twice the whole matrix, gathered; and the rank's rows of the update and of the iterates.
+    """
+    width, product = state_width(updated.plan), 2 * min(piece.rows, piece.columns) ** 2
+    if updated.plan.training.stack != "fsdp2":
+        return (width + 4) * piece.elements + 2 * product
+    ranks = updated.degrees.dense
+    own, tall = parts(piece.rows, ranks) * piece.columns, piece.rows > piece.columns
+    gathered = 4 * product if tall else max(4 * product, 4 * piece.elements)
+    shared = gathered + (width + (2 if tall else 6)) * own
+    alone = (width + 4) * piece.elements + 2 * product
+    return largest((ranks > 1) * shared, (ranks <= 1) * alone)
+
+
+def _of_deepspeed(updated: Updated, piece: Piece) -> int:
+    """Old and new iterate in fp16 and four products; or the update in the gradient's type, with and without what has
+    overflown (deepspeed/runtime/zero/muon/original_muon.py, `zeropower_via_gram_newtonschulz`, `muon_update`).
+    """
+    product = 2 * min(piece.rows, piece.columns) ** 2
+    width = DTYPE_BYTES[updated.plan.precision.gradients]
+    return max(4 * piece.elements + 4 * product, 2 * width * piece.elements)
+
+
+def _of_megatron(updated: Updated, piece: Piece) -> int:
+    """The update in fp32 as it is scaled twice, beside the gradient that it was made of
+    (megatron/core/optimizer/emerging_optimizers.py, `scaled_orthogonalize_fn`).
+    """
+    return 4 * 4 * piece.elements
