@@ -50,7 +50,8 @@ def advice_lines(advice: Sequence[Advice], memory: MemoryEstimate, width: int) -
 
 def _said(advice: Advice, told: set[str]) -> str:
     if advice.change is None:
-        return "nothing that a spec says lowers it here"
+        shared = advice.term == "framework_overhead"
+        return "a share of the other terms, beside what a process takes" if shared else "no change lowers it here"
     if advice.change in told:
         return f"{advice.change}, as above"
     return f"{advice.change} saves {gib(advice.saves_bytes)} GiB and {advice.cost}"

@@ -41,12 +41,12 @@ class Advice(NamedTuple):
 
 
 class _Option(NamedTuple):
-    """A change that everything accepts, what it makes of the job's memory, and what that costs."""
+    """A change that everything accepts, what it makes of the job, and what that costs."""
 
     changes: Changes
+    after: Plan
     peak_bytes: int
     fits: bool
-    phases: tuple[tuple[Phase, ...], ...]
     cost: Cost
 
 
@@ -54,10 +54,15 @@ def advise(bench: Bench, plan: Plan, estimate: MemoryEstimate) -> tuple[Advice, 
     """The largest terms of a plan's fullest stage, each with what lowers it, from what costs least."""
     stage = estimate.fullest
     options = sorted(_options(bench, plan, estimate), key=lambda option: option.cost.rank)
+    phases = [phases_of(option.after) for option in options]
     weighty = [term for term in TERMS if stage.terms[term] >= _WORTH * stage.peak_bytes]
     advice: list[Advice] = []
     for term in sorted(weighty, key=lambda term: -stage.terms[term])[:_TERMS_ADVISED]:
-        lowering = [option for option in options if _lowers(option, term, stage.phase, stage.terms[term])]
+        lowering = [
+            option
+            for option, after in zip(options, phases, strict=True)
+            if _lowers(after, term, stage.phase, stage.terms[term])
+        ]
         rows = [
             Advice(
                 term,
@@ -85,9 +90,9 @@ def _worth_naming(options: Sequence[_Option], peak: int) -> list[_Option]:
     return named[:_CHANGES_A_TERM]
 
 
-def _lowers(option: _Option, term: str, phase: str, before: int) -> bool:
-    """Whether the change makes a term smaller in the phase that peaks now: a lower peak elsewhere is not its doing."""
-    after = [each for stage in option.phases for each in stage if each.name == phase]
+def _lowers(stages: tuple[tuple[Phase, ...], ...], term: str, phase: str, before: int) -> bool:
+    """Whether a change makes a term smaller in the phase that peaks now: a lower peak elsewhere is not its doing."""
+    after = [each for phases in stages for each in phases if each.name == phase]
     return all(each.terms.get(term, before) <= (1 - _OWN_FALL) * before for each in after)
 
 
@@ -96,7 +101,7 @@ def _options(bench: Bench, plan: Plan, estimate: MemoryEstimate) -> Iterator[_Op
     fit, else the one that saves most.
     """
     worth = (1 - _WORTH) * estimate.peak_bytes
-    for kind in (*_beside_savings(bench.plan, bench.stacks), *savings(bench.plan, bench.stacks)):
+    for kind in (*_beside_savings(plan, bench.stacks), *savings(plan, bench.stacks)):
         tried = [_tried(bench, plan, changes) for changes in kind]
         worthy = [option for option in tried if option is not None and option.peak_bytes < worth]
         fitting = [option for option in worthy if option.fits]
@@ -107,15 +112,14 @@ def _options(bench: Bench, plan: Plan, estimate: MemoryEstimate) -> Iterator[_Op
 
 
 def _tried(bench: Bench, plan: Plan, changes: Changes) -> _Option | None:
-    whole = completed(bench.plan, changes)
+    whole = completed(plan, changes)
     trial = bench.tried(whole)
     if trial is None:
         return None
     plans = {each.training.stack: each for each in bench.plans(whole)}
     after = plans.get(plan.training.stack) or next(iter(plans.values()))
     memory = estimate_memory(after)
-    cost = cost_of(plan, after, whole)
-    return _Option(whole, memory.peak_bytes, memory.verdict == "fits", phases_of(after), cost)
+    return _Option(whole, after, memory.peak_bytes, memory.verdict == "fits", cost_of(plan, after, whole))
 
 
 def _beside_savings(plan: Plan, stacks: tuple[Stack, ...]) -> Iterator[list[Changes]]:
