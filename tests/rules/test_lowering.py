@@ -1,5 +1,7 @@
 """What `memory` advises: a change saves what it says, nothing refuses it, and what it costs is known."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from ftspec.rules.savings import savings
 from tests.rules.checking import plan_of
 from tests.rules.following import complaints
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LLAMA_8B = 'from = "meta-llama/Llama-3.1-8B"'
 MODELS = (LLAMA_8B, 'from = "meta-llama/Llama-3.2-1B"', 'from = "mistralai/Mixtral-8x7B-v0.1"')
 LAYOUTS = {
@@ -65,6 +68,20 @@ def test_a_change_saves_what_it_says_and_is_legal(text: str) -> None:
         assert advice.saves_bytes == stage.peak_bytes - after.jobs[0].memory.peak_bytes > 0
         lowered = [each for each in phases_of(after.jobs[0].plan) for each in each if each.name == stage.phase]
         assert all(each.terms.get(advice.term, 0) < advice.bytes for each in lowered)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ft")), ids=lambda path: path.stem)
+def test_advice_on_the_examples_holds_on_each_stack(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    before = check_text(text, path.name)
+    assert before.document is not None
+    bench = bench_of(before.document, before.plans[0])
+    for one in before.jobs:
+        for advice in advise(bench, one.plan, one.memory):
+            after = check_text(text, path.name, advice.settings)
+            assert complaints(after) <= complaints(before)
+            (same,) = [each for each in after.jobs if each.plan.training.stack == one.plan.training.stack]
+            assert one.memory.peak_bytes - same.memory.peak_bytes == advice.saves_bytes
 
 
 @settings(max_examples=20, deadline=None)
