@@ -29,9 +29,14 @@ generated: $(TEST_ENV)/installed
 	$(TEST_ENV)/bin/python tools/megatron_schema.py
 	$(TEST_ENV)/bin/python tools/hydra_schema.py
 
+# The peers bring no dependencies: what they need is in the environment, or listed beside them.
 bench: $(TEST_ENV)/installed
+	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/benchmarks.txt
 	$(TEST_ENV)/bin/python -m benchmarks.start_up
 	$(TEST_ENV)/bin/python -m benchmarks.throughput
+	$(TEST_ENV)/bin/python -m benchmarks.memory_speed
+	$(TEST_ENV)/bin/python -m benchmarks.memory_accuracy
+	$(TEST_ENV)/bin/python -m benchmarks.gpu_memory
 
 $(DEMO_ENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(DEMO_ENV)

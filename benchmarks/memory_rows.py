@@ -1,7 +1,7 @@
 """Measured rows that a memory estimate can be held against, each with the plan of what was run.
 
-Three kinds: the reference's exact traces (where they lie beside the checkout, or where an option says), the traces that
-are kept here, and published peaks. A kind that does not exist is left out.
+The kinds: the reference's exact traces (where they lie beside the checkout, or where an option says), the traces that
+are kept here, steps on a real GPU, and published peaks. A kind that does not exist is left out.
 """
 
 import importlib
@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu.case import plan as plan_of_case
+from benchmarks.gpu.compare import case_of
 from ftspec.plan.model import Plan
 from tests.memory.plans import measured_plan
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REFERENCE = REPOSITORY.parent / "shared" / "reference"
 KEPT = REPOSITORY / "tests" / "memory" / "traces.json"
+GPU = Path(__file__).with_name("results") / "gpu_memory.json"
 EXACT = {
     "exact_single_device": "exact traces",
     "exact_fsdp2": "exact traces",
@@ -65,6 +68,16 @@ def traced_rows(path: Path, judge: str) -> Iterator[Row]:
         yield Row(judge, measured_plan(row), int(row["peak"]["Total"]), _states(row))
 
 
+def gpu_rows(path: Path = GPU) -> Iterator[Row]:
+    """The peaks of tensors in real steps (benchmarks/gpu_memory.py), where a GPU was at hand once."""
+    if not path.exists():
+        return
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    for row in recorded["rows"]:
+        if "skipped" not in row:
+            yield Row(f"steps on {recorded['card']}", plan_of_case(case_of(row)), row["allocated_bytes"])
+
+
 def published_rows() -> Iterator[Row]:
     """The published peaks whose configuration is fully stated, where the module that knows them exists."""
     name = "benchmarks.memory_published"
@@ -76,4 +89,4 @@ def measured_rows(reference: Path = REFERENCE) -> list[Row]:
     """Every row that can be found."""
     files = {reference / "measured" / f"{name}.json": judge for name, judge in EXACT.items()} | {KEPT: "kept traces"}
     rows = [row for path, judge in files.items() if path.exists() for row in traced_rows(path, judge)]
-    return [*rows, *published_rows()]
+    return [*rows, *gpu_rows(), *published_rows()]

@@ -24,7 +24,7 @@ def is_expressible(plan: Plan) -> bool:
 def largest_layer(plan: Plan) -> int:
     """The most parameters that one module holds itself, as DeepSpeed's `model_to_params` counts them."""
     modules = meta_model(plan).modules()
-    return max(sum(each.numel() for each in module.parameters(recurse=False)) for module in modules)
+    return max(int(sum(each.numel() for each in module.parameters(recurse=False))) for module in modules)
 
 
 def ask(plan: Plan) -> Figures | None:
