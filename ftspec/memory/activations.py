@@ -2,11 +2,10 @@
 
 from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
-from ftspec.memory.step.code import code_of
+from ftspec.memory.step.constants import masks, model_constants
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.frame import Frame, chunks_in_flight
 from ftspec.memory.step.method import inputs_require_gradients
-from ftspec.memory.step.rotary import rotary_width
 
 INDEX_BYTES = 8
 """Token ids, labels and positions are int64."""
@@ -80,14 +79,10 @@ def constants(frame: Frame, backward: bool) -> int:
     An embedding output that requires a gradient by itself is a leaf: with its gradient it outlives its step (seen in
     traces of transformers' `enable_input_require_grads`).
     """
-    setting, shape, hidden = frame.setting, frame.setting.shape, frame.setting.shape.hidden_size
-    form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES)
+    setting, layers = frame.setting, sum(frame.outline.counts)
+    form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES) + model_constants(setting, layers)
     if inputs_require_gradients(frame.plan):
-        form += Form(token=2 * hidden * setting.residual)
-    if shape.position == "rope":
-        form += Form(position=2 * rotary_width(shape) * setting.residual)
-    if code_of(shape).embedding_dropout:
-        form += Form(token=hidden * setting.residual)
+        form += Form(token=2 * setting.shape.hidden_size * setting.residual)
     if not backward or frame.plan.training.activation_checkpointing == "full":
-        form += Form(pair={"flash": 0, "sdpa": 1, "eager": setting.residual}[setting.attention])
+        form += masks(setting)
     return form.at(frame.point)

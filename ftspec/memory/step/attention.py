@@ -2,7 +2,7 @@
 
 from ftspec.core.record import record
 from ftspec.memory.step.form import Form
-from ftspec.memory.step.operations import FP32, Program, gradient
+from ftspec.memory.step.operations import FP32, INDEX, Program, gradient, passed
 from ftspec.memory.step.tape import Step, Value
 
 
@@ -24,13 +24,16 @@ def repeat_heads(program: Program, value: Value, times: int, single: bool) -> Va
     return program.record((value,), Value(value.elements * times, value.width, view_of=view_of), (), gradient(0))
 
 
-def sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, mask: Form) -> Value:
+def sdpa(
+    program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, mask: Form | None
+) -> Value:
     """`scaled_dot_product_attention` with a mask, flash kernel: keeps its inputs, its output, the log-sum-exp, and the
     mask as numbers (transformers/integrations/sdpa_attention.py; aten `_scaled_dot_product_flash_attention`).
     """
     inputs = tuple(program.cast(each, program.compute) for each in (query, key, value))
     output = Value(rows * (heads.query * heads.value_width), program.compute)
-    saved = (*inputs, output, Value(rows * heads.query, FP32), Value(mask, program.compute))
+    saved = (*inputs, output, Value(rows * heads.query, FP32))
+    saved = saved if mask is None else (*saved, Value(mask, program.compute))
     return program.record(inputs, output, saved, gradient(0), gradient(1), gradient(2))
 
 
@@ -82,28 +85,59 @@ def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Fo
 
 @record
 class EagerSettings:
-    """How a model writes attention out: the mask's width, softmax in fp32 or not, and dropout."""
+    """How a model writes attention out: the mask's width, the widths of scores and of what becomes of probabilities, a
+    cap, dropout, and a learned logit a head that takes a share of the probabilities.
+    """
 
     mask_width: int
+    score_width: int
+    probability_width: int
     softmax_in_fp32: bool
     dropout: bool
+    cap: bool = False
+    sinks: bool = False
 
 
 def eager(
     program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, how: EagerSettings
 ) -> Value:
     """`eager_attention_forward`: scores of every pair of positions; kept are the probabilities and their cast."""
-    pairs, width = Form(pair=heads.query), query.width
-    shared = [
-        _spread(each, rows, heads.query, wide) for each, wide in ((key, heads.key_width), (value, heads.value_width))
-    ]
-    scores = program.scale(_product(program, query, key, pairs, program.compute, shared[0]))
+    pairs = Form(pair=heads.query)
+    spread = [_spread(each, rows, heads.query, wide) for each, wide in _widths(key, value, heads)]
+    scores = program.scale(_product(program, query, key, pairs, how.score_width, spread[0]))
+    scores = _capped(program, scores) if how.cap else scores
     masked = program.add(scores, Value(pairs, how.mask_width, "constant", needs_gradient=False))
-    probabilities = program.softmax(program.cast(masked, FP32) if how.softmax_in_fp32 else masked)
-    probabilities = program.cast(probabilities, width)
+    masked = program.cast(masked, FP32) if how.softmax_in_fp32 else masked
+    probabilities = _with_sinks(program, masked, rows, heads) if how.sinks else program.softmax(masked)
+    probabilities = program.cast(probabilities, how.probability_width)
     if how.dropout:
         probabilities = program.dropout(probabilities)
     output = _product(
-        program, probabilities, value, rows * (heads.query * heads.value_width), program.compute, shared[1]
+        program, probabilities, value, rows * (heads.query * heads.value_width), program.compute, spread[1]
     )
     return program.contiguous(output)
+
+
+def _widths(key: Value, value: Value, heads: Heads) -> tuple[tuple[Value, int], tuple[Value, int]]:
+    return (key, heads.key_width), (value, heads.value_width)
+
+
+def _capped(program: Program, scores: Value) -> Value:
+    """`tanh(scores / cap) * cap` (Gemma 2): tanh keeps its output."""
+    return program.scale(program.softmax(program.scale(scores)))
+
+
+def _with_sinks(program: Program, scores: Value, rows: Form, heads: Heads) -> Value:
+    """`eager_attention_forward` of GPT-OSS (transformers/models/gpt_oss/modeling_gpt_oss.py): the sinks are joined on
+    as a column, the largest logit is taken away, and the column is cut off behind the softmax.
+    """
+    joined = Value(scores.elements + rows * heads.query, scores.width)
+    program.record((scores,), joined, (), passed(0))
+    largest = Value(rows * heads.query, scores.width)
+    steps = (Step("allocate", joined.size), gradient(0))
+    program.record((joined,), largest, (Value(rows * heads.query, INDEX),), *steps)
+    lowered = program.record((joined, largest), Value(joined.elements, joined.width), (), passed(0), gradient(1))
+    probabilities = program.softmax(lowered)
+    return program.record(
+        (probabilities,), Value(scores.elements, scores.width, view_of=probabilities), (), gradient(0)
+    )

@@ -23,6 +23,10 @@ class LayerCode:
       together, not halves; `rotary_fp32`: in fp32.
     - `dropout` before residual sums, `attention_dropout` on probabilities and `embedding_dropout`, as a default config
       has them.
+    - written-out attention: `eager_softmax_fp32`, `fp32_scores` (queries and keys are cast first). `masked_kernel`: the
+      fused kernel is given a mask, not told that it is causal. `causal_buffer`: a square of all positions is kept.
+    - `norms_first`: side by side, both norms come before attention. `own_rotary_tables`: each layer keeps cosines and
+      sines of its own, of so many bytes an element.
     - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`: times
       a number.
     """
@@ -38,6 +42,11 @@ class LayerCode:
     attention_dropout: bool = False
     embedding_dropout: bool = False
     eager_softmax_fp32: bool = True
+    fp32_scores: bool = False
+    masked_kernel: bool = True
+    causal_buffer: Literal["none", "model", "layer"] = "none"
+    norms_first: bool = False
+    own_rotary_tables: int = 0
     score_cap: bool = False
     logit_cap: bool = False
     scaled_logits: bool = False

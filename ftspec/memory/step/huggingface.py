@@ -7,6 +7,7 @@ from ftspec.memory.step.form import Form
 from ftspec.memory.step.latent import latent_heads, latent_projections
 from ftspec.memory.step.losses import chunked_loss, fused_loss, standard_loss
 from ftspec.memory.step.modules import Builder
+from ftspec.memory.step.operations import FP32
 from ftspec.memory.step.projections import projections
 from ftspec.memory.step.rotary import rotate
 from ftspec.memory.step.setting import Setting, Variant
@@ -30,7 +31,7 @@ def attention(builder: Builder, value: Value) -> Value:
     else:
         query, key, values = projections(builder, value, heads)
     if shape.position == "rope" and shape.mla is None:
-        query, key = rotate(builder, query), rotate(builder, key)
+        query, key = rotate(builder, query, key)
     mixed = mix(builder, query, key, values, heads)
     output = builder.linear(
         "o_proj", mixed, heads.query * heads.value_width, hidden, shape.attention_bias in ("all", "out_only")
@@ -52,9 +53,20 @@ def mix(builder: Builder, query: Value, key: Value, value: Value, heads: Heads) 
         shared = key.elements.token < query.elements.token
         if drops or shared or heads.value_width != heads.key_width:
             return math_sdpa(builder, query, key, value, rows, heads, drops)
-        mixed = sdpa(builder, query, key, value, rows, heads, Form(pair=1))
+        mixed = sdpa(builder, query, key, value, rows, heads, Form(pair=1) if builder.code.masked_kernel else None)
         return builder.contiguous(mixed) if builder.code.rotary == "joined" else mixed
-    how = EagerSettings(setting.residual, softmax_in_fp32=builder.code.eager_softmax_fp32, dropout=drops)
+    probability_width = (value if builder.code.fp32_scores else query).width
+    if builder.code.fp32_scores:
+        query, key = builder.cast(query, FP32), builder.cast(key, FP32)
+    how = EagerSettings(
+        setting.residual,
+        score_width=FP32 if builder.code.fp32_scores and not setting.autocast else builder.compute,
+        probability_width=probability_width,
+        softmax_in_fp32=builder.code.eager_softmax_fp32,
+        dropout=drops,
+        cap=builder.code.score_cap,
+        sinks=setting.shape.attention_sinks,
+    )
     return eager(builder, query, key, value, rows, heads, how)
 
 
@@ -105,10 +117,11 @@ def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:
     builder, hidden = Builder(setting, variant.trained), setting.shape.hidden_size
     first = Value(builder.norm_rows * hidden, setting.residual, needs_gradient=variant.input_gradient)
     normal = _normed(builder, first)
+    other = _normed(builder, first) if builder.code.norms_first and setting.shape.norms_per_layer > 1 else None
     mixed = _sublayer(builder, attention(builder, normal))
     if setting.shape.parallel_residual:
         if setting.shape.norms_per_layer > 1:
-            normal = _normed(builder, first)
+            normal = _normed(builder, first) if other is None else other
         inner = _sublayer(builder, feed_forward(builder, normal, variant.experts))
         return builder, first, builder.add(builder.add(mixed, inner), first)
     value = builder.add(first, mixed)

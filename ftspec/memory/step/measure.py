@@ -33,7 +33,7 @@ def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool)
     moments = backward.run(last) if last.needs_gradient else ()
     copies = Form(sum(builder.products) * builder.compute) if builder.setting.autocast else ZERO
     again = forward_moments(builder.nodes, first, until_last_saved=True)
-    waiting = backward.before_saved or ZERO
+    waiting = (backward.before_saved or ZERO) + (first.size if keeps_first else ZERO)
     return Part(
         kept=backward.kept.activations,
         forward=forward_moments(builder.nodes, first),

@@ -68,6 +68,7 @@ class Builder(Program):
         narrow = self.product(operand, self.rows, down, adapter.rank)
         scaled = self.scale(self.product(narrow, self.rows, up, outputs))
         self.compute = outer
+        self.hold(value)
         return self.cast(self.add(result, scaled), result.width)
 
     def gather(self, value: Value) -> Value:

@@ -1,0 +1,32 @@
+"""What a step holds once for all layers of a model."""
+
+from ftspec.memory.step.code import code_of
+from ftspec.memory.step.form import ZERO, Form
+from ftspec.memory.step.rotary import rotary_width
+from ftspec.memory.step.setting import Setting
+
+
+def model_constants(setting: Setting, layers: int) -> Form:
+    """Cosines and sines, what the embedding's norm and dropout keep, and squares of booleans that a model has as
+    buffers (transformers/models/gpt_bigcode/modeling_gpt_bigcode.py, `GPTBigCodeModel.__init__`; gpt_neo's
+    `GPTNeoSelfAttention.__init__`, one in each layer).
+    """
+    shape, code = setting.shape, code_of(setting.shape)
+    form = ZERO
+    if shape.position == "rope":
+        form += Form(position=2 * rotary_width(shape) * setting.residual)
+    if code.embedding_dropout or shape.embedding_norm:
+        form += Form(token=shape.hidden_size * setting.residual)
+    if code.causal_buffer != "none":
+        form += Form(fixed=shape.max_position_embeddings**2 * (layers if code.causal_buffer == "layer" else 1))
+    return form
+
+
+def masks(setting: Setting) -> Form:
+    """The attention mask, and another one where some layers look through a window
+    (transformers/masking_utils.py, `create_causal_mask`, `create_sliding_window_causal_mask`).
+    """
+    kinds = max(1, len({"sliding_attention", "full_attention"} & set(setting.shape.layer_types)))
+    if setting.attention == "sdpa":
+        return Form(pair=kinds) if code_of(setting.shape).masked_kernel else ZERO
+    return Form(pair=kinds * setting.residual) if setting.attention == "eager" else ZERO
