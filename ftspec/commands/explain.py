@@ -80,13 +80,13 @@ def _find_term(path: str) -> Term | None:
 
 
 def _term(path: str) -> int:
-    from ftspec.reports.term_text import term_text
+    from ftspec.reports.term_text import formula_text, source_text
 
     term = _find_term(path)
     if term is None:
         return _unknown_term(path)
     inputs = textwrap.fill(", ".join(term.inputs), 100, initial_indent="    ", subsequent_indent="    ")
-    print(term_text(term) + (f"\n\nInputs:\n{inputs}" if inputs else ""))
+    print(f"{formula_text(term)}\n{source_text(term)}" + (f"\n\nInputs:\n{inputs}" if inputs else ""))
     return 0
 
 
@@ -115,10 +115,10 @@ def _of_file(file: str, path: str, settings: list[str]) -> int:
 
 
 def _values_of_term(checked: Checked, term: Term) -> str:
-    from ftspec.reports.term_text import term_text
+    from ftspec.reports.term_text import formula_text, source_text
     from ftspec.reports.term_values import term_values
 
-    return "\n".join([term_text(term), *(term_values(term, job) for job in checked.jobs)])
+    return "\n".join([formula_text(term), *(term_values(term, job) for job in checked.jobs), source_text(term)])
 
 
 def _origins(checked: Checked, paths: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ functions depend on.
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,11 +15,14 @@ from typing import Any, NamedTuple
 from ftspec.core.resources import json_beside
 
 _PACKAGE = "ftspec.memory"
+_SOURCE = re.compile(r"\w\.(py|h|cpp)\b|et al\.")
+"""What a docstring names as its source: a file of a framework, or a paper."""
 
 
 class Term(NamedTuple):
-    """One term: what it is, its formula (a line for each part), the functions that work it out (`module:name`, below
-    ftspec.memory), its inputs as plan paths, and the groups of `facts.json` that it uses.
+    """One term: what it is, its formula (a line for each part), the functions that work it out (`module:name` below
+    ftspec.memory, or a module, for all of it that names a source), its inputs as plan paths, and the groups of
+    `facts.json` that it uses.
     """
 
     name: str
@@ -77,7 +81,23 @@ def symbols() -> Mapping[str, str]:
 
 def work_of(term: Term) -> list[Work]:
     """The functions of a term, the one that says most first. Raises AttributeError for one that is not there."""
-    return [_work(*path.split(":")) for path in term.functions]
+    found: dict[tuple[str, str], Work] = {}
+    for path in term.functions:
+        module, _, name = path.partition(":")
+        for each in [name] if name else sourced(module):
+            found.setdefault((module, each), _work(module, each))
+    return list(found.values())
+
+
+def sourced(module: str) -> list[str]:
+    """The functions and classes of a module below ftspec.memory whose docstrings name a source."""
+    loaded = importlib.import_module(f"{_PACKAGE}.{module}")
+    own = {
+        name: value
+        for name, value in vars(loaded).items()
+        if getattr(value, "__module__", None) == loaded.__name__ and callable(value)
+    }
+    return [name for name, value in own.items() if _SOURCE.search(inspect.getdoc(value) or "")]
 
 
 def _work(module: str, name: str) -> Work:

@@ -22,9 +22,14 @@ def letters_of(term: Term) -> dict[str, str]:
     return {letter: known[letter] for letter in found if letter in known}
 
 
-def term_text(term: Term) -> str:
-    """All of it. What the functions do and where that is known from are their own docstrings."""
-    return "\n".join([f"memory.{term.name}: {term.meaning}", *_formula(term), *_work(term), *_facts(term)])
+def formula_text(term: Term) -> str:
+    """What the term is, and its formula."""
+    return "\n".join([f"memory.{term.name}: {term.meaning}", *_formula(term)])
+
+
+def source_text(term: Term) -> str:
+    """The functions that work it out. What they do and where that is known from are their own docstrings."""
+    return "\n".join([*_work(term), *_facts(term)])
 
 
 def _formula(term: Term) -> Iterator[str]:

@@ -2,22 +2,24 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import ftspec.memory
 from ftspec.memory.estimate import stage_steps, terms_at
 from ftspec.memory.estimate_model import TERMS
 from ftspec.memory.phases import phases_of
-from ftspec.memory.terms import facts_of, symbols, terms, work_of
+from ftspec.memory.terms import facts_of, sourced, symbols, terms, work_of
 from ftspec.plan.fields import plan_paths, value_at
 from ftspec.plan.model import Plan
 from tests.memory.plans import plan_of
 from tests.memory.test_laws import plans
 
-SOURCE = re.compile(r"[\w/]+\.(py|h|cpp)\b|et al\.")
+SOURCE = re.compile(r"\w\.(py|h|cpp)\b|et al\.")
 
 
 def test_every_term_is_registered_and_in_order() -> None:
@@ -30,6 +32,15 @@ def test_a_term_has_functions_that_name_sources(name: str) -> None:
     docs = [work.doc for work in work_of(term)]
     assert all(docs)
     assert any(SOURCE.search(text) for text in (*docs, *(fact.source for fact in facts_of(term))))
+
+
+def test_every_function_with_a_source_belongs_to_a_term() -> None:
+    folder = Path(ftspec.memory.__file__).parent
+    named = {(work.file, work.name) for term in terms().values() for work in work_of(term)}
+    for path in sorted(folder.rglob("*.py")):
+        module = ".".join(path.relative_to(folder).with_suffix("").parts)
+        for name in sourced(module) if path.stem != "__init__" else ():
+            assert (f"ftspec/memory/{path.relative_to(folder).as_posix()}", name) in named, "terms.json"
 
 
 def test_inputs_and_symbols_are_plan_paths() -> None:
