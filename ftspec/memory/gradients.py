@@ -2,6 +2,8 @@
 
 from ftspec.core.record import record
 from ftspec.memory.communication.fsdp2 import reduced_width
+from ftspec.memory.deepspeed.engine import trained_of
+from ftspec.memory.deepspeed.gradients import accumulated
 from ftspec.memory.holdings import replicas, tensorwise_part
 from ftspec.memory.numbers import weighted
 from ftspec.memory.outline import Turn
@@ -13,7 +15,8 @@ from ftspec.memory.trained import trained_layer
 @record
 class Gradients:
     """Gradients on the rank: `before` the backward pass, `all` after it, and those of the head, of a layer of each of
-    the stage's kinds, and of the embedding where they build up.
+    the stage's kinds, and of the embedding where they build up; what is `left` for the optimizer's step; and what the
+    layers' backward reduces beside those before (`during`).
     """
 
     before: int
@@ -22,10 +25,13 @@ class Gradients:
     layers: tuple[int, ...]
     embedding: int
     build_up: bool
+    left: int
+    during: int = 0
 
     def when_at(self, turn: Turn) -> int:
         """What exists when a layer begins to run backward."""
-        return self.before + self.head + weighted(turn.above, self.layers) if self.build_up else self.before
+        reduced = self.before + self.during
+        return reduced + self.head + weighted(turn.above, self.layers) if self.build_up else reduced
 
 
 def gradients_of(frame: Frame, states: States, keeps_gradients: bool) -> Gradients:
@@ -34,13 +40,16 @@ def gradients_of(frame: Frame, states: States, keeps_gradients: bool) -> Gradien
     layers = tuple(layer.gradient for layer in frame.layers)
     tied = frame.setting.shape.tie_word_embeddings and frame.section.head
     embedding = 0 if tied else frame.embedding_gradient
+    if frame.plan.training.stack == "deepspeed":
+        found = accumulated(frame.plan, trained_of(frame), states.gradients, keeps_gradients)
+        return Gradients(
+            found.before, found.all, head, layers, embedding, found.build_up, found.left, found.during - found.before
+        )
     if not keeps_gradients:
-        return Gradients(states.gradients, states.gradients, head, layers, embedding, build_up=False)
+        return Gradients(states.gradients, states.gradients, head, layers, embedding, False, states.gradients)
     if frame.plan.training.stack == "fsdp2":
         return _fsdp2(frame, states, head, embedding)
-    if frame.plan.parallelism.zero_stage >= 2:
-        return Gradients(states.gradients, states.gradients, head, layers, embedding, build_up=False)
-    return Gradients(0, states.gradients, head, layers, embedding, build_up=True)
+    return Gradients(0, states.gradients, head, layers, embedding, True, states.gradients)
 
 
 def _fsdp2(frame: Frame, states: States, head: int, embedding: int) -> Gradients:
@@ -56,4 +65,4 @@ def _fsdp2(frame: Frame, states: States, head: int, embedding: int) -> Gradients
     )
     before = (1 - first) * states.gradients
     everything = before + weighted(frame.outline.counts, shards) + head + embedding
-    return Gradients(before, everything, head, shards, embedding, build_up=True)
+    return Gradients(before, everything, head, shards, embedding, True, states.gradients)

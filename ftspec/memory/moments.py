@@ -26,12 +26,13 @@ def stage_moments(frame: Frame, states: States, keeps_gradients: bool) -> list[M
         *_layers_backward(step),
         *_embedding_backward(step),
         *(gather_moments(step) if frame.plan.training.stack == "fsdp2" else ()),
+        *_reduction(step),
         Moment(
             "optimizer_step",
             logits=step.logits,
-            temporary=optimizer_temporaries(frame.plan, states),
+            temporary=optimizer_temporaries(frame, states, step.gradients.left),
             communication_buffers=step.buffers.always,
-            gradients=states.gradients,
+            gradients=step.gradients.left,
             in_flight=0,
         ),
     ]
@@ -97,3 +98,11 @@ def _embedding_backward(step: Step) -> Iterator[Moment]:
     made = step.gradients.all - (step.gradients.embedding if step.gradients.build_up and not tied else 0)
     buffers = step.buffers.always + step.buffers.embedding
     yield Moment("embedding_backward", constants(frame, backward=True), step.logits, temporary, buffers, made)
+
+
+def _reduction(step: Step) -> Iterator[Moment]:
+    """All gradients exist, and are reduced together."""
+    if isinstance(step.buffers.reduction, int) and not step.buffers.reduction:
+        return
+    buffers = step.buffers.always + step.buffers.reduction
+    yield Moment("gradient_reduction", 0, step.logits, 0, buffers, step.gradients.all, in_flight=0)

@@ -1,13 +1,18 @@
 """What comes and goes inside the optimizer's step."""
 
-from ftspec.memory.facts import fact
-from ftspec.memory.numbers import largest, smallest
+from ftspec.memory.deepspeed.engine import trained_of
+from ftspec.memory.deepspeed.update import update_temporaries
+from ftspec.memory.numbers import largest
 from ftspec.memory.states import States
+from ftspec.memory.step.frame import Frame
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
 
-def optimizer_temporaries(plan: Plan, states: States) -> int:
-    """Square roots of unfused Adam, or fp32 copies of 16-bit gradients beside a master copy."""
+def optimizer_temporaries(frame: Frame, states: States, left: int) -> int:
+    """Square roots of unfused Adam, or fp32 copies of 16-bit gradients beside a master copy; `left`: the gradients."""
+    plan = frame.plan
+    if plan.training.stack == "deepspeed":
+        return update_temporaries(plan, trained_of(frame), left)
     return largest(_square_roots(plan, states), _gradient_copies(plan, states))
 
 
@@ -23,11 +28,8 @@ def _square_roots(plan: Plan, states: States) -> int:
 
 def _gradient_copies(plan: Plan, states: States) -> int:
     """The master copy is stepped with gradients of its own type: a copy where they were accumulated in 16 bits
-    (deepspeed/runtime/zero/stage_1_and_2.py, `step`: `single_grad_partition`; stage3.py, `_prepare_sub_group`: one
-    sub-group at a time; megatron/core/optimizer/optimizer.py, `_copy_model_grads_to_main_grads`).
+    (megatron/core/optimizer/optimizer.py, `_copy_model_grads_to_main_grads`).
     """
     if plan.precision.master_parameters == "none" or DTYPE_BYTES[plan.precision.gradients] == 4:
         return 0
-    if plan.training.stack == "deepspeed" and plan.parallelism.zero_stage == 3:
-        return smallest(states.master_parameters, 4 * fact("deepspeed", "sub_group_elements"))
     return states.master_parameters

@@ -137,12 +137,16 @@ def test_a_larger_sharding_degree_never_needs_more(degree: str, plan: Plan) -> N
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(plans())
 def test_a_higher_zero_stage_never_needs_more(plan: Plan) -> None:
-    """But for the buffers of communication, and the flat buffers' padding of a few elements."""
+    """But for the buffers of communication, the flat buffers' padding of a few elements, and that ZeRO 2 allocates the
+    partition's gradients whole with the first of them, where without it they build up.
+    """
     assume(plan.training.stack == "deepspeed" and plan.parallelism.data > 1)
     for stage in (0, 1, 2):
         lower, higher = (changed(plan, "parallelism", zero_stage=each) for each in (stage, stage + 1))
-        buffers = max(each.terms["communication_buffers"] for each in estimate_memory(higher).stages)
-        assert allocated(higher) - buffers <= allocated(lower) * 1.001 + 2**16
+        stages = estimate_memory(higher).stages
+        buffers = max(each.terms["communication_buffers"] for each in stages)
+        early = max(each.terms["gradients"] for each in stages) if stage == 1 else 0
+        assert allocated(higher) - buffers - early <= allocated(lower) * 1.001 + 2**16
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,8 +8,8 @@ from ftspec.memory.outline import Turn
 @record
 class Buffers:
     """Bytes: `always`; in a layer's forward; at the end of the forward pass and in the loss (`ends`); while a layer
-    runs backward (`layer`), that of the layer before it (`before`), and that of the layer behind it (`behind`); and in
-    the embedding's backward.
+    runs backward (`layer`), that of the layer before it (`before`), and that of the layer behind it (`behind`); in the
+    embedding's backward; and in a reduction of all gradients after it.
     """
 
     always: int = 0
@@ -19,6 +19,7 @@ class Buffers:
     before: int = 0
     behind: int = 0
     embedding: int = 0
+    reduction: int = 0
 
     def in_layer(self, turn: Turn) -> int:
         """While a layer runs backward: the next one is gathered ahead, the last one's gradients are still being

@@ -128,7 +128,9 @@ def keeps_gradients(plan: Plan) -> bool:
     """Whether gradients build up during the backward pass; otherwise they are added to buffers that exist already."""
     if plan.training.stack in MEGATRON_STACKS:
         return False
-    shards_gradients = plan.training.stack in ("deepspeed", "fsdp2") and plan.parallelism.zero_stage >= 2
+    if plan.training.stack == "deepspeed" and plan.parallelism.zero_stage >= 2:
+        return False  # each goes into a bucket as soon as it is made (stage_1_and_2.py and stage3.py, the hooks)
+    shards_gradients = plan.training.stack == "fsdp2" and plan.parallelism.zero_stage >= 2
     return plan.training.gradient_accumulation_steps <= 1 or shards_gradients
 
 

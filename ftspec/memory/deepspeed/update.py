@@ -1,0 +1,56 @@
+"""What the optimizer's step makes beside the gradients that are left."""
+
+from ftspec.memory.deepspeed.buckets import partition_overhang
+from ftspec.memory.deepspeed.engine import Trained, kernel_temporaries
+from ftspec.memory.numbers import largest, parts, smallest
+from ftspec.plan.model import Plan
+
+
+def update_temporaries(plan: Plan, trained: Trained, left: int) -> int:
+    """Bytes beside `left`, the gradients that exist when the step begins. An offloaded step runs on the host."""
+    if plan.parallelism.offload_optimizer != "none":
+        return 0
+    if trained.engine == "plain":
+        return kernel_temporaries(plan, trained.largest)
+    if trained.engine == "fp16":
+        return _without_zero(plan, trained)
+    if trained.engine == "zero_3":
+        return _by_sub_groups(plan, trained)
+    if trained.engine == "bf16" or trained.accumulated > trained.made:
+        return kernel_temporaries(plan, trained.part)  # the accumulated gradients are the optimizer's own
+    return _by_partition(plan, trained, left)
+
+
+def _without_zero(plan: Plan, trained: Trained) -> int:
+    """A copy of all gradients in the master's type. With DeepSpeed's fused Adam (FP16_Optimizer) they are flattened
+    while they are there one by one too (deepspeed/runtime/fp16/fused_optimizer.py, `step`); other optimizers step
+    tensor by tensor (unfused_optimizer.py, `step`).
+    """
+    copied = trained.elements * trained.master
+    temporaries = kernel_temporaries(plan, trained.largest)
+    return copied + temporaries if temporaries else 2 * copied
+
+
+def _by_partition(plan: Plan, trained: Trained, left: int) -> int:
+    """The partition's gradients are flattened, and copied to the master's type if theirs is another; then those that
+    were left are freed, and the optimizer runs (deepspeed/runtime/zero/stage_1_and_2.py, `step`).
+    """
+    flat, copied = trained.part * trained.made, trained.part * trained.master
+    preparing = partition_overhang(plan, trained) + flat + (copied if trained.master != trained.made else 0)
+    return largest(preparing, copied + kernel_temporaries(plan, trained.part) - left)
+
+
+def _by_sub_groups(plan: Plan, trained: Trained) -> int:
+    """The same for one sub-group after the other, whose gradients' buffer stays
+    (deepspeed/runtime/zero/stage3.py, `_prepare_fp32_grad_for_sub_group`; `_create_fp16_sub_groups`: a group is full
+    when it has reached its size).
+    """
+    group = sub_group_elements(plan, trained)
+    flat, copied = group * trained.accumulated, group * trained.master
+    preparing = flat + (copied if trained.master != trained.accumulated else 0)
+    return largest(preparing, copied + kernel_temporaries(plan, group))
+
+
+def sub_group_elements(plan: Plan, trained: Trained) -> int:
+    """Elements of the largest sub-group: the tensor that fills it may be any."""
+    return smallest(trained.part, plan.zero.sub_group_size + parts(trained.in_layer, trained.ranks))
