@@ -46,4 +46,6 @@ def measured(case: Case, meter: Meter) -> dict[str, Any]:
         return {**row, "skipped": f"not installed: {missing.name or missing}"}
     except torch.OutOfMemoryError:
         return {**row, "skipped": "out of memory"}
+    except Exception as fault:  # one case that a library cannot run must not lose the others' minutes
+        return {**row, "skipped": f"{type(fault).__name__}: {fault}"}
     return {**row, **{f"{name}_bytes": count for name, count in meter.read()._asdict().items()}}
