@@ -49,7 +49,7 @@ class Comparison(NamedTuple):
     worst: float | None
 
 
-def ask_all(rows: Sequence[Row], tools: Sequence[Tool] = TOOLS) -> dict[str, list[Figures | None]]:
+def ask_all(rows: Sequence[Row], tools: Sequence[Tool]) -> dict[str, list[Figures | None]]:
     """Each installed tool's figures for every row; the missing ones are named on standard error."""
     figures = {}
     for tool in tools:
@@ -94,7 +94,7 @@ def compare(rows: Sequence[Row], figures: dict[str, list[Figures | None]]) -> It
                 yield _compare(group, tool, len(members), errors_of(*chosen, states=states))
 
 
-def results(rows: Sequence[Row], tools: Sequence[Tool] = TOOLS) -> dict[str, Any]:
+def results(rows: Sequence[Row], tools: Sequence[Tool]) -> dict[str, Any]:
     """What is written: deterministic for given versions and rows."""
     figures = ask_all(rows, tools)
     versions = {tool.package: version(tool.package) for tool in tools if tool.name in figures}
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name} under benchmarks/results")
     parser.add_argument("--reference", type=Path, default=REFERENCE, help="folder of the reference data")
     options = parser.parse_args(arguments)
-    found = results(measured_rows(options.reference))
+    found = results(measured_rows(options.reference), TOOLS)
     if options.json:
         print(json.dumps(found, indent=1))
     else:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from benchmarks import memory_accuracy
 from benchmarks.memory_accuracy import RESULTS, compare, errors_of, results
 from benchmarks.memory_rows import KEPT, gpu_rows, traced_rows
 from benchmarks.peers.accelerate import ACCELERATE
@@ -105,6 +107,23 @@ def test_a_tool_that_is_missing_is_left_out_and_named(capsys: pytest.CaptureFixt
     found = results(ROWS[:2], (OWN, Tool("absent", "absent", "nothing", missing)))
     assert {row["tool"] for row in found["rows"]} == {"ftspec"}
     assert "absent is left out" in capsys.readouterr().err
+
+
+def test_what_is_written_is_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without reference data the rows that are kept here judge alone; the same twice."""
+    monkeypatch.setattr(memory_accuracy, "TOOLS", (OWN, ACCELERATE))
+    monkeypatch.setattr(memory_accuracy, "RESULTS", tmp_path / "results.json")
+    memory_accuracy.main(["--json", "--write", "--reference", str(tmp_path)])
+    printed = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "results.json").read_text()) == printed
+    assert {row["tool"] for row in printed["rows"]} == {"ftspec", "accelerate"}
+    memory_accuracy.main(["--reference", str(tmp_path)])
+    table = capsys.readouterr().out
+    for row in printed["rows"]:
+        assert row["judge"] in table
+        assert row["median"] is None or f"{row['median']:.2%}" in table
 
 
 def test_nothing_measured_on_a_gpu_is_no_row() -> None:
