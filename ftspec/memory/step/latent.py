@@ -1,13 +1,13 @@
 """Multi-head latent attention: queries, keys and values through their compressions (DeepSeek-V2, section 2.1)."""
 
-from ftspec.catalog.shape import MlaShape
 from ftspec.memory.step.attention import Heads
 from ftspec.memory.step.code import code_of
+from ftspec.memory.step.megatron_products import column_linear, fused_norm, norm_linear, whole_linear
 from ftspec.memory.step.modules import Builder
-from ftspec.memory.step.operations import FP32, gradient
+from ftspec.memory.step.operations import gradient, passed
 from ftspec.memory.step.rotary import turned
 from ftspec.memory.step.setting import Setting
-from ftspec.memory.step.tape import Value
+from ftspec.memory.step.tape import Node, Value
 
 
 def latent_heads(setting: Setting) -> Heads:
@@ -49,33 +49,26 @@ def latent_projections(builder: Builder, value: Value, heads: Heads) -> tuple[Va
 
 
 def megatron_latent_projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, Value, Value]:
-    """`MLASelfAttention` (megatron/core/transformer/multi_latent_attention.py): the down-projections are whole on
-    every rank and keep the normalized input; the norms of the latents are fused into the up-projections.
+    """`MLASelfAttention` (megatron/core/transformer/multi_latent_attention.py): a norm of its own, whose output the
+    down-projections keep, along the sequence; the norms of the latents are fused into the up-projections, whose input
+    is cut out of the joined keys and values; the fused rotary embedding turns queries in place and makes keys and
+    values anew (megatron/core/fusions/fused_mla_yarn_rope_apply.py).
     """
     shape, mla, rows = builder.setting.shape, builder.setting.shape.mla, builder.rows
     assert mla is not None
-    normal = Value(builder.norm_rows * shape.hidden_size, builder.compute)
-    builder.record((value,), normal, (value,), gradient(0))
-    query = _up(builder, normal, mla.q_lora_rank, heads.query * heads.key_width)
-    wide = _up(
-        builder, normal, mla.kv_lora_rank + mla.qk_rope_head_dim, heads.key * (mla.qk_nope_head_dim + mla.v_head_dim)
-    )
-    turned = builder.scale(query)
-    parts = _key_and_value(mla, heads)
-    key, values = builder.split(wide, (rows * parts[0], rows * parts[1]))
-    key = builder.record((key,), Value(rows * (heads.key * heads.key_width), builder.compute), (), gradient(0))
-    return turned, key, builder.contiguous(values)
-
-
-def _key_and_value(mla: MlaShape, heads: Heads) -> tuple[int, int]:
-    return heads.key * mla.qk_nope_head_dim, heads.key * mla.v_head_dim
-
-
-def _up(builder: Builder, normal: Value, rank: int | None, outputs: int) -> Value:
-    """Down to the latent and up again; without a latent, one product."""
-    source, kept = normal, (normal,)
-    if rank is not None:
-        source = builder.record((normal,), Value(builder.rows * rank, builder.compute), (normal,), gradient(0))
-        latent = Value(builder.rows * rank, builder.compute)
-        kept = (source, latent, Value(builder.rows, FP32))  # type: ignore[assignment]
-    return builder.record((source,), Value(builder.rows * outputs, builder.compute), kept, gradient(0))
+    normal = fused_norm(builder, value, builder.norm_rows * shape.hidden_size, builder.norm_rows)
+    wide = heads.query * heads.key_width
+    if mla.q_lora_rank is None:
+        query = column_linear(builder, normal, shape.hidden_size, wide)
+    else:
+        query = norm_linear(builder, whole_linear(builder, normal, mla.q_lora_rank), mla.q_lora_rank, wide)
+    joined = whole_linear(builder, normal, mla.kv_lora_rank + mla.qk_rope_head_dim)
+    sizes = (builder.norm_rows * mla.kv_lora_rank, builder.norm_rows * mla.qk_rope_head_dim)
+    latent, turning = builder.split(joined, sizes)
+    latent = builder.contiguous(latent)
+    both = norm_linear(builder, latent, mla.kv_lora_rank, heads.key * (mla.qk_nope_head_dim + mla.v_head_dim))
+    query = builder.record((query,), Value(query.elements, query.width, view_of=query), (), passed(0))
+    key = Value(rows * (heads.key * heads.key_width), both.width)
+    values = Value(rows * (heads.key * mla.v_head_dim), both.width)
+    builder.nodes.append(Node((both, turning), key, (), (gradient(0), gradient(1)), (values,)))
+    return query, key, values

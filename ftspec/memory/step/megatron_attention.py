@@ -16,8 +16,23 @@ def core_attention(builder: Builder, query: Value, key: Value, value: Value, hea
     """
     if builder.setting.attention == "eager":
         return _written_out(builder, query, key, value, heads)
-    mixed = flash(builder, query, key, value, builder.rows, heads)
-    return _sequence_first(builder, mixed) if builder.setting.attention == "flash" else mixed
+    if builder.setting.attention == "sdpa":
+        return flash(builder, query, key, value, builder.rows, heads)
+    if heads.key_width == heads.value_width:
+        return _sequence_first(builder, flash(builder, query, key, value, builder.rows, heads))
+    return _padded(builder, query, key, value, heads)
+
+
+def _padded(builder: Builder, query: Value, key: Value, value: Value, heads: Heads) -> Value:
+    """FlashAttention 2 has one width for all heads: narrower values are padded, and its output is cut again
+    (dot_product_attention.py, `_pad_qkv_head_dim`).
+    """
+    wide = Heads(heads.query, heads.key, heads.key_width, heads.key_width)
+    padded = Value(builder.rows * (heads.key * heads.key_width), value.width)
+    padded = builder.record((value,), padded, (), gradient(0))
+    mixed = _sequence_first(builder, flash(builder, query, key, padded, builder.rows, wide))
+    cut = Value(builder.rows * (heads.query * heads.value_width), value.width)
+    return builder.record((mixed,), cut, (), gradient(0))
 
 
 def _sequence_first(builder: Builder, value: Value) -> Value:

@@ -17,6 +17,7 @@ class Adapter(NamedTuple):
 class Setting(NamedTuple):
     """One rank's layers: widths in bytes of products and of weights as the modules hold them, the attention kernel,
     the degrees that divide the matrices and the experts, and whether norms see only this rank's part of the sequence.
+    `capacity`: how many times its even share of the tokens an expert takes at most, or always where it pads.
     """
 
     shape: ModelShape
@@ -31,6 +32,8 @@ class Setting(NamedTuple):
     expert_tensor: int = 1
     megatron: bool = False
     loss: Literal["standard", "chunked", "fused"] = "standard"
+    capacity: float | None = None
+    pads_to_capacity: bool = False
 
     @property
     def residual(self) -> int:
