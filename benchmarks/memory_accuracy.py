@@ -15,6 +15,7 @@ import platform
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +55,8 @@ def ask_all(rows: Sequence[Row], tools: Sequence[Tool]) -> dict[str, list[Figure
     figures = {}
     for tool in tools:
         try:
-            figures[tool.name] = tool.estimate([row.plan for row in rows])
+            with redirect_stdout(sys.stderr):  # some peers print as they go
+                figures[tool.name] = tool.estimate([row.plan for row in rows])
         except ImportError as missing:
             print(f"{tool.name} is left out: {missing}", file=sys.stderr)
     return figures

@@ -113,12 +113,12 @@ def test_what_is_written_is_what_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without reference data the rows that are kept here judge alone; the same twice."""
-    monkeypatch.setattr(memory_accuracy, "TOOLS", (OWN, ACCELERATE))
+    monkeypatch.setattr(memory_accuracy, "TOOLS", (OWN, DEEPSPEED))
     monkeypatch.setattr(memory_accuracy, "RESULTS", tmp_path / "results.json")
     memory_accuracy.main(["--json", "--write", "--reference", str(tmp_path)])
     printed = json.loads(capsys.readouterr().out)
     assert json.loads((tmp_path / "results.json").read_text()) == printed
-    assert {row["tool"] for row in printed["rows"]} == {"ftspec", "accelerate"}
+    assert {row["tool"] for row in printed["rows"]} == {"ftspec", "DeepSpeed"}
     memory_accuracy.main(["--reference", str(tmp_path)])
     table = capsys.readouterr().out
     for row in printed["rows"]:
