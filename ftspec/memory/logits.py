@@ -14,6 +14,8 @@ def held_logits(frame: Frame) -> int:
 def loss_forward_logits(frame: Frame) -> int:
     """At the end of the forward pass: the logits, their fp32 copy and the log-softmax of it
     (transformers/loss/loss_utils.py, `ForCausalLMLoss`), beside the step before's logits, which the loop still holds.
+    A vocabulary-parallel loss also has the logits less their maximum (torch/distributed/tensor/parallel/loss.py,
+    `_log_softmax`).
     Megatron has no more than the logits and one fp32 copy (megatron/core/tensor_parallel/cross_entropy.py).
     """
     elements, compute = frame.vocabulary * frame.point.tokens, frame.setting.compute
@@ -23,7 +25,8 @@ def loss_forward_logits(frame: Frame) -> int:
         return _fused_forward(frame)
     if frame.setting.loss == "chunked":
         return elements * (2 * compute + 4) + elements * 4 // CHUNKS
-    return elements * (2 * compute + (4 if compute != 4 else 0) + 4)
+    shifted = 4 if frame.setting.tensor > 1 else 0
+    return elements * (2 * compute + (4 if compute != 4 else 0) + 4 + shifted)
 
 
 def _fused_forward(frame: Frame) -> int:

@@ -99,9 +99,12 @@ def feed_forward(builder: Builder, value: Value, has_experts: bool) -> Value:
     return builder.add(routed, mlp(builder, value, shape.moe.shared_intermediate_size))
 
 
-def _sublayer(builder: Builder, value: Value) -> Value:
-    """What a sublayer gives to the residual sum: normed, dropped out or scaled where the model does so."""
+def _sublayer(builder: Builder, value: Value, argument: Value) -> Value:
+    """What a sublayer gives to the residual sum: normed, dropped out or scaled where the model does so. The layer's
+    own code names the sublayer's `argument`, a part of the sequence, until it has returned.
+    """
     shape, code, value = builder.setting.shape, builder.code, builder.scatter(value)
+    builder.hold(argument)
     if shape.norms_per_layer == 4 or code.norm_after:
         value = builder.norm(value, shape.hidden_size)
     value = builder.scale(value) if code.scaled_residual else value
@@ -109,7 +112,15 @@ def _sublayer(builder: Builder, value: Value) -> Value:
 
 
 def _normed(builder: Builder, value: Value) -> Value:
-    return builder.gather(value if builder.code.norm_after else builder.norm(value, builder.setting.shape.hidden_size))
+    return value if builder.code.norm_after else builder.norm(value, builder.setting.shape.hidden_size)
+
+
+def _attended(builder: Builder, value: Value) -> Value:
+    return _sublayer(builder, attention(builder, builder.gather(value)), value)
+
+
+def _fed_forward(builder: Builder, value: Value, has_experts: bool) -> Value:
+    return _sublayer(builder, feed_forward(builder, builder.gather(value), has_experts), value)
 
 
 def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:
@@ -118,15 +129,14 @@ def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:
     first = Value(builder.norm_rows * hidden, setting.residual, needs_gradient=variant.input_gradient)
     normal = _normed(builder, first)
     other = _normed(builder, first) if builder.code.norms_first and setting.shape.norms_per_layer > 1 else None
-    mixed = _sublayer(builder, attention(builder, normal))
+    mixed = _attended(builder, normal)
     if setting.shape.parallel_residual:
         if setting.shape.norms_per_layer > 1:
             normal = _normed(builder, first) if other is None else other
-        inner = _sublayer(builder, feed_forward(builder, normal, variant.experts))
+        inner = _fed_forward(builder, normal, variant.experts)
         return builder, first, builder.add(builder.add(mixed, inner), first)
     value = builder.add(first, mixed)
-    inner = feed_forward(builder, _normed(builder, value), variant.experts)
-    return builder, first, builder.add(value, _sublayer(builder, inner))
+    return builder, first, builder.add(value, _fed_forward(builder, _normed(builder, value), variant.experts))
 
 
 def head(setting: Setting, vocabulary: int, variant: Variant) -> tuple[Builder, Value, Value]:

@@ -17,7 +17,18 @@ def standard_loss(builder: Builder, logits: Value) -> Value:
     """`ForCausalLMLoss` (transformers/loss/loss_utils.py): logits in fp32, their log-softmax kept."""
     wide = builder.cast(logits, FP32)
     wide.role = "logits"
+    if builder.setting.tensor > 1:
+        return _vocabulary_parallel(builder, wide)
     return _mean(builder, builder.softmax(wide))
+
+
+def _vocabulary_parallel(builder: Builder, wide: Value) -> Value:
+    """`loss_parallel` (torch/distributed/tensor/parallel/loss.py, `_nll_loss_and_log_softmax_backward`): one backward
+    for both, from a tensor of zeros and ones and the exponential of what was kept.
+    """
+    kept = Value(wide.elements, FP32, "logits")
+    steps = (Step("allocate", wide.size), Step("allocate", wide.size), gradient(0))
+    return builder.record((wide,), Value(ZERO, FP32), (kept,), *steps)
 
 
 def chunked_loss(builder: Builder, logits: Value) -> Value:

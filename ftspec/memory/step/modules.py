@@ -3,9 +3,9 @@
 from ftspec.memory.step.code import code_of
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.norms import layer_norm, rms_norm, written_out_layer_norm
-from ftspec.memory.step.operations import Program, gradient
+from ftspec.memory.step.operations import Program, gradient, passed
 from ftspec.memory.step.setting import Setting
-from ftspec.memory.step.tape import Value
+from ftspec.memory.step.tape import Step, Value
 
 _VECTORS = {"layernorm": 2, "layernorm_nobias": 1, "none": 0}
 
@@ -72,16 +72,24 @@ class Builder(Program):
         return self.cast(self.add(result, scaled), result.width)
 
     def gather(self, value: Value) -> Value:
-        """All-gather of a sequence-parallel tensor before a product; its backward scatters the gradient."""
+        """All-gather of a sequence-parallel tensor before a product; its backward reduces and scatters the gradient."""
         if not self.setting.sequence_parallel:
             return value
-        return self.record((value,), Value(self.rows * self._features(value), value.width), (), gradient(0))
+        whole = Value(self.rows * self._features(value), value.width)
+        return self.record((value,), whole, (), Step("allocate", whole.size), gradient(0))
 
     def scatter(self, value: Value) -> Value:
-        """Reduce-scatter after a product; its backward gathers the gradient."""
+        """Reduce-scatter after a product; its backward gathers the gradient. A reduce-scatter takes rows in the order
+        of the ranks: the sequence, the second dimension, is laid out anew before
+        (torch/distributed/_functional_collectives.py, `reduce_scatter_single`).
+        """
         if not self.setting.sequence_parallel:
             return value
-        return self.record((value,), Value(self.norm_rows * self._features(value), value.width), (), gradient(0))
+        ordered = self.record((value,), Value(value.elements, value.width), (), passed(0))
+        part = Value(self.norm_rows * self._features(value), value.width)
+        result = self.record((ordered,), part, (), gradient(0))
+        self.hold(value)
+        return result
 
     @staticmethod
     def _features(value: Value) -> int:

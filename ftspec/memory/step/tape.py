@@ -276,7 +276,7 @@ def forward_moments(nodes: Sequence[Node], first: Value, until_last_saved: bool 
     kept stays, everything else lives until its last use.
 
     `until_last_saved`: a checkpoint's recomputation stops when the last kept tensor is there
-    (torch/utils/checkpoint.py, `_StopRecomputationError`).
+    (torch/utils/checkpoint.py, `_StopRecomputationError`), which is before that operation makes anything else.
     """
     end = 1 + max((i for i, node in enumerate(nodes) if node.saved), default=-1) if until_last_saved else len(nodes)
     kept = {value.storage for node in nodes for value in node.saved}
@@ -284,7 +284,9 @@ def forward_moments(nodes: Sequence[Node], first: Value, until_last_saved: bool 
     memory = Memory({"activation": ZERO, "logits": ZERO})
     seen = {first.storage}
     for index, node in enumerate(nodes[:end]):
-        made = [v.storage for v in (*node.saved, node.output) if v.storage.role in memory.saved]
+        stops = until_last_saved and index == end - 1
+        results = node.saved if stops else (*node.saved, node.output)
+        made = [v.storage for v in results if v.storage.role in memory.saved]
         for value in dict.fromkeys(v for v in made if v not in seen):
             seen.add(value)
             if value in kept:
