@@ -9,13 +9,14 @@ import numpy
 from numpy.typing import NDArray
 
 from ftspec.memory.activations import others_in_flight
+from ftspec.memory.communication.fsdp2 import gathered_root
 from ftspec.memory.estimate import checkpointed_together
 from ftspec.memory.kinds import Kinds, kinds_of
 from ftspec.memory.moments import stage_moments
 from ftspec.memory.numbers import largest
 from ftspec.memory.offload import on_device
 from ftspec.memory.outline import Outline, Section, Turn, sections
-from ftspec.memory.overhead import framework_overhead
+from ftspec.memory.overhead import STREAMS_APART, framework_overhead, other_streams
 from ftspec.memory.states import stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
@@ -101,7 +102,7 @@ def _with_values(plan: Plan, values: Mapping[str, Any]) -> Plan:
 def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
     """Layouts that differ in numbers alone."""
     rows = len(next(iter(columns.values()), numpy.zeros(1)))
-    allocated = numpy.zeros(rows, numpy.int64)
+    allocated, needed = numpy.zeros(rows, numpy.int64), numpy.zeros(rows, numpy.int64)
     kinds = kinds_of(plan)
     pipelines = columns.get(_PIPELINE, numpy.full(rows, plan.parallelism.pipeline))
     steps = columns.get(_STEPS)
@@ -109,30 +110,44 @@ def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
     whole = _with_values(plan, columns)
     for section, members in _sections(plan, kinds, pipelines):
         if members is None:
-            allocated = numpy.maximum(allocated, _section_peak(whole, kinds, section, builds_up))
+            peak, total = _section_peak(whole, kinds, section, builds_up)
+            allocated, needed = numpy.maximum(allocated, peak), numpy.maximum(needed, total)
         else:
             part = _with_values(plan, {path: values[members] for path, values in columns.items()})
-            allocated[members] = numpy.maximum(allocated[members], _section_peak(part, kinds, section, builds_up))
-    return allocated, allocated + framework_overhead(whole, allocated)  # type: ignore[arg-type]
+            peak, total = _section_peak(part, kinds, section, builds_up)
+            allocated[members] = numpy.maximum(allocated[members], peak)
+            needed[members] = numpy.maximum(needed[members], total)
+    return allocated, needed
 
 
 _PIPELINE = "parallelism.pipeline"
 _STEPS = "training.gradient_accumulation_steps"
 
 
-def _section_peak(plan: Plan, kinds: Kinds, section: Section, builds_up: bool) -> Any:
-    """Bytes of tensors at the peak of like stages, by layout."""
+def _section_peak(plan: Plan, kinds: Kinds, section: Section, builds_up: bool) -> tuple[Any, Any]:
+    """Bytes of tensors at the peak of like stages, and with the framework's overhead, by layout."""
     frame = Frame(shared_by_stages(plan, kinds, builds_up), section)
     states = on_device(plan, stage_states(plan, kinds, section))
     others = others_in_flight(frame, section.pipeline_stage)
-    alone, beside = 0, 0
-    for moment in stage_moments(frame, states, builds_up):
-        if moment.in_flight:
-            beside = largest(beside, moment.total)
-        else:
-            alone = largest(alone, moment.total)
+    moments = stage_moments(frame, states, builds_up)
     held = states.parameters + states.master_parameters + states.optimizer_states
-    return largest(alone, beside + others) + held
+    allocated = held + _highest([(moment.total, moment.in_flight) for moment in moments], others)
+    aside = 0
+    if plan.training.stack in STREAMS_APART:
+        without = held + _highest([(moment.main_stream, moment.in_flight) for moment in moments], others)
+        aside = other_streams(gathered_root(frame), states.gradients, allocated, without)
+    return allocated, allocated + framework_overhead(plan, allocated, aside)
+
+
+def _highest(totals: list[tuple[Any, int]], others: Any) -> Any:
+    """The highest of the moments, some of which have other micro-batches in flight beside them."""
+    alone, beside = 0, 0
+    for total, in_flight in totals:
+        if in_flight:
+            beside = largest(beside, total)
+        else:
+            alone = largest(alone, total)
+    return largest(alone, beside + others)
 
 
 def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Section, Numbers | None]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ftspec.memory.activations import others_in_flight
+from ftspec.memory.communication.fsdp2 import gathered_root
 from ftspec.memory.estimate_model import MemoryEstimate, StageMemory, Verdict
 from ftspec.memory.facts import fact
 from ftspec.memory.kinds import Kinds, kinds_of
@@ -11,7 +12,7 @@ from ftspec.memory.moment import Moment
 from ftspec.memory.moments import stage_moments
 from ftspec.memory.offload import on_device
 from ftspec.memory.outline import Section, sections
-from ftspec.memory.overhead import framework_overhead
+from ftspec.memory.overhead import STREAMS_APART, framework_overhead, other_streams
 from ftspec.memory.states import States, stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
@@ -43,12 +44,15 @@ def _stages(plan: Plan) -> Iterator[StageMemory]:
 
 
 class StageStep(NamedTuple):
-    """The step of one stage: its states, its moments with their totals, and what other micro-batches in flight keep."""
+    """The step of one stage: its states, its moments with their totals, and what other micro-batches in flight keep;
+    and the weights that are gathered in a stream of their own.
+    """
 
     pipeline_stage: int
     states: States
     moments: list[tuple[Moment, int]]
     others: int
+    gathered: int
 
 
 def stage_steps(plan: Plan) -> Iterator[StageStep]:
@@ -59,8 +63,9 @@ def stage_steps(plan: Plan) -> Iterator[StageStep]:
         states = on_device(plan, stage_states(plan, kinds, section))
         frame = Frame(shared, section)
         moments = [(moment, moment.total) for moment in stage_moments(frame, states, builds_up)]
+        gathered = gathered_root(frame) if plan.training.stack in STREAMS_APART else 0
         for number in numbers:
-            yield StageStep(number, states, moments, others_in_flight(frame, number))
+            yield StageStep(number, states, moments, others_in_flight(frame, number), gathered)
 
 
 def terms_at(moment: Moment, states: States, others: int) -> dict[str, int]:
@@ -81,7 +86,12 @@ def _stage(plan: Plan, step: StageStep) -> StageMemory:
     peak, _ = max(step.moments, key=lambda each: each[1] + step.others * each[0].in_flight)
     terms = terms_at(peak, step.states, step.others)
     allocated = sum(terms.values())
-    terms["framework_overhead"] = framework_overhead(plan, allocated)
+    aside = 0
+    if plan.training.stack in STREAMS_APART:
+        kept = allocated - peak.total - step.others * peak.in_flight
+        without = max(each.main_stream + step.others * each.in_flight for each, _ in step.moments)
+        aside = other_streams(step.gathered, step.states.gradients, allocated, kept + without)
+    terms["framework_overhead"] = framework_overhead(plan, allocated, aside)
     return StageMemory(step.pipeline_stage, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
 
 

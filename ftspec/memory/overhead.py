@@ -1,36 +1,81 @@
 """Memory that the process takes beyond its tensors: named, each with its source in `facts.json`."""
 
 from ftspec.memory.facts import fact
-from ftspec.plan.model import ParallelismPlan, Plan
+from ftspec.memory.numbers import largest
+from ftspec.memory.shard import MEGATRON_STACKS
+from ftspec.plan.model import ParallelismPlan, Plan, Stack
+
+ALL_REDUCE_CONNECTIONS = 3
+"""Peers that a rank receives from in one channel of an all-reduce: the one before it in the ring, and two in the tree
+(nccl/src/graph/connect.cc, `connectRings` and `connectTrees`).
+"""
+
+STREAMS_APART = frozenset({"fsdp2"})
+"""Stacks that allocate in streams of their own."""
+
+NVLINK_CHANNELS = {"7": "nccl_channels_volta"}
+"""By the first number of the compute capability, where the channels over NVLink are not today's."""
 
 
-def cuda_context(plan: Plan) -> int:
-    """The CUDA context, loaded kernels and library handles; none on a CPU."""
+def framework_overhead(plan: Plan, allocated: int, other_streams: int = 0) -> int:
+    """All of it, for a rank whose tensors take `allocated` bytes. `other_streams`: what the allocator keeps for streams
+    other than the one in which the tensors peak.
+    """
     if plan.hardware.accelerator.vendor == "cpu":
         return 0
-    return fact("overhead", "cuda_context_bytes") + fact("overhead", "cublas_workspace_bytes")
+    fixed = fact("overhead", "cuda_context_bytes") + cublas_workspace(plan) + nccl(plan)
+    return fixed + other_streams + fragmentation(plan, allocated)
 
 
-def communicator_groups(layout: ParallelismPlan) -> int:
-    """NCCL communicators of a rank: one for each axis that is larger than 1."""
+def cublas_workspace(plan: Plan) -> int:
+    """cuBLAS's workspace, one for a handle and a stream (aten/src/ATen/cuda/CublasHandlePool.cpp,
+    `getChosenWorkspaceSize`).
+    """
+    hopper = plan.hardware.accelerator.compute_capability.partition(".")[0] in ("9", "10")
+    return fact("overhead", "cublas_workspace_hopper_bytes" if hopper else "cublas_workspace_bytes")
+
+
+def communicators(layout: ParallelismPlan, stack: Stack) -> int:
+    """NCCL communicators of a rank: one for each axis that is larger than 1. Megatron has one more for the norm of the
+    whole model's gradients and one for the two ends of a pipeline (megatron/core/parallel_state.py); Megatron-DeepSpeed
+    has the world's and DeepSpeed's own of the data-parallel ranks besides (deepspeed/runtime/pipe/topology.py,
+    `PipelineParallelGrid`).
+    """
     axes = (layout.tensor, layout.pipeline, layout.context, layout.data, layout.expert)
-    return sum(degree > 1 for degree in axes)
+    count = sum(1 * (degree > 1) for degree in axes)
+    if stack in MEGATRON_STACKS:
+        count = count + 1 * (layout.tensor * layout.pipeline > 1) + 1 * (layout.pipeline > 1)
+    if stack == "megatron_deepspeed":
+        count = count + 1 * (count > 0) + 1 * (layout.data > 1)
+    return count
+
+
+def nccl_channels(plan: Plan) -> int:
+    """Channels of a communicator: by the links between a node's GPUs."""
+    accelerator = plan.hardware.accelerator
+    if "pcie" in accelerator.intra_node_name.lower():
+        return fact("overhead", "nccl_channels_pcie")
+    generation = accelerator.compute_capability.partition(".")[0]
+    return fact("overhead", NVLINK_CHANNELS.get(generation, "nccl_channels_nvlink"))
 
 
 def nccl(plan: Plan) -> int:
-    """Channel buffers of the rank's communicators."""
-    if plan.hardware.accelerator.vendor == "cpu":
-        return 0
-    return communicator_groups(plan.parallelism) * fact("overhead", "nccl_group_bytes")
+    """Buffers of the rank's communicators: for each channel and peer, one of each protocol (nccl/src/init.cc,
+    `computeBuffSizes`).
+    """
+    one = nccl_channels(plan) * ALL_REDUCE_CONNECTIONS * fact("overhead", "nccl_connection_bytes")
+    return communicators(plan.parallelism, plan.training.stack) * one
 
 
 def fragmentation(plan: Plan, allocated: int) -> int:
     """What the caching allocator reserves and cannot use at the peak."""
-    if plan.hardware.accelerator.vendor == "cpu":
-        return 0
-    return allocated * fact("overhead", "fragmentation_per_mille") // 1000
+    return allocated * fact("fragmentation_per_mille", plan.training.stack) // 1000
 
 
-def framework_overhead(plan: Plan, allocated: int) -> int:
-    """All of it, for a rank whose tensors take `allocated` bytes."""
-    return cuda_context(plan) + nccl(plan) + fragmentation(plan, allocated)
+def other_streams(gathered: int, gradients: int, allocated: int, without_gradients: int) -> int:
+    """FSDP2 gathers weights and makes the reduced gradients in streams of their own, and the allocator never gives a
+    block of one stream to another (c10/cuda/CUDACachingAllocator.cpp, `BlockPool`): beside the main stream's peak,
+    `without_gradients`, it holds room for the largest gather and for all reduced gradients
+    (torch/distributed/fsdp/_fully_shard/_fsdp_collectives.py, `foreach_all_gather` and `foreach_reduce`).
+    """
+    return gathered + largest(without_gradients + gradients - allocated, 0)

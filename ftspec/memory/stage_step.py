@@ -26,4 +26,5 @@ class Step:
             alive.temporary,
             buffers,
             gradients + alive.gradients,
+            whole=alive.gradients,
         )

@@ -35,7 +35,7 @@ BORDERLINE = declare(
     " of a library or a longer batch may tip it.",
     bad=job(
         model=_FULL_8B,
-        hardware='gpu = "H100-SXM5-80GB"  gpu_memory = 19.7GB',
+        hardware='gpu = "H100-SXM5-80GB"  gpu_memory = 21.5GB',
         training="stack = megatron  sequence_length = 128",
         parallelism="tensor = 8",
     ),

@@ -83,3 +83,8 @@ def fsdp2_buffers(frame: Frame) -> Buffers:
         behind=groups.layer_reduced,
         embedding=groups.root + groups.layer_reduced,
     )
+
+
+def gathered_root(frame: Frame) -> int:
+    """Bytes of the largest gather, that of embedding, final norm and head together."""
+    return groups_of(frame).root

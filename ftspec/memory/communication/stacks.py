@@ -5,7 +5,7 @@ from ftspec.memory.communication.ddp import ddp_buffers
 from ftspec.memory.communication.deepspeed import deepspeed_buffers
 from ftspec.memory.communication.fsdp2 import fsdp2_buffers
 from ftspec.memory.communication.megatron import megatron_buffers
-from ftspec.memory.shard import MEGATRON_STACKS
+from ftspec.memory.communication.megatron_deepspeed import megatron_deepspeed_buffers
 from ftspec.memory.step.frame import Frame
 
 
@@ -16,6 +16,8 @@ def buffers_of(frame: Frame) -> Buffers:
         return fsdp2_buffers(frame)
     if stack == "deepspeed":
         return deepspeed_buffers(frame)
-    if stack in MEGATRON_STACKS:
+    if stack == "megatron_deepspeed":
+        return megatron_deepspeed_buffers(frame)
+    if stack == "megatron":
         return megatron_buffers(frame)
     return ddp_buffers(frame)

@@ -10,9 +10,13 @@ from ftspec.memory.shard import MEGATRON_STACKS, Shard, cuts_of, ends_shard, lay
 from ftspec.memory.step.form import Point
 from ftspec.memory.step.measure import Part, head_part, layer_part
 from ftspec.memory.step.method import embedding_trained, head_variant, setting_of
+from ftspec.memory.step.selective import kept_by_operator
 from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Bytes, peak_at
 from ftspec.plan.model import Plan
+
+PIPELINE_OF_DEEPSPEED = frozenset({"deepspeed", "megatron_deepspeed"})
+"""Stacks whose pipeline is DeepSpeed's."""
 
 
 @record
@@ -73,8 +77,14 @@ class Frame:
 
     @cached_property
     def one_micro_batch(self) -> int:
-        """Bytes that all layers of the stage keep of one micro-batch."""
-        return weighted(self.outline.stored, [layer.stored for layer in self.layers])
+        """Bytes that a stage keeps of one micro-batch: of all its layers; and its output, which DeepSpeed's pipeline
+        holds until the micro-batch has run backward (deepspeed/runtime/pipe/engine.py, `pipe_buffers`).
+        """
+        layers = weighted(self.outline.stored, [layer.stored for layer in self.layers])
+        if self.plan.training.stack not in PIPELINE_OF_DEEPSPEED:
+            return layers
+        output = self.point.shard_tokens * (self.setting.shape.hidden_size * self.setting.residual)
+        return layers + when(self.plan.parallelism.pipeline > 1, output)
 
     @cached_property
     def largest_layer(self) -> int:
@@ -139,7 +149,7 @@ def _measured(plan: Plan, part: Part, variant: Variant, elements: int, point: Po
     return Measured(
         elements=elements,
         kept=kept,
-        stored=0 if variant.silent else _stored(plan, part, kept, first, point),
+        stored=0 if variant.silent else _stored(plan, part, variant, kept, point),
         first=first,
         casts=part.casts.fixed,
         gradient=part.gradient.at(point),
@@ -150,16 +160,18 @@ def _measured(plan: Plan, part: Part, variant: Variant, elements: int, point: Po
     )
 
 
-def _stored(plan: Plan, part: Part, kept: int, first: int, point: Point) -> int:
+def _stored(plan: Plan, part: Part, variant: Variant, kept: int, point: Point) -> int:
     """Bytes that a layer keeps of one micro-batch.
 
     Without checkpointing: every tensor that an operation saves. With full checkpointing: the layer's input
     (torch/utils/checkpoint.py). With selective: all but what grows with pairs of positions (Korthikanti et al. 2022,
-    section 5).
+    section 5); under FSDP2, its input and what a policy keeps by operator.
     """
     checkpointing = plan.training.activation_checkpointing
     if checkpointing == "full":
-        return first
+        return part.first.at(point)
+    if checkpointing == "selective" and plan.training.stack == "fsdp2":
+        return (part.first + kept_by_operator(setting_of(plan), variant)).at(point)
     return kept - (part.kept.pair * point.pairs if checkpointing == "selective" else 0)
 
 
