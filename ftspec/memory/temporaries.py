@@ -3,27 +3,34 @@
 from ftspec.memory.deepspeed.engine import trained_of
 from ftspec.memory.deepspeed.update import update_temporaries
 from ftspec.memory.numbers import largest
-from ftspec.memory.states import States
+from ftspec.memory.optimizers.pieces import is_flat
+from ftspec.memory.optimizers.step import step_temporaries, works_in_place
+from ftspec.memory.states import States, updated_of
 from ftspec.memory.step.frame import Frame
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
 
 def optimizer_temporaries(frame: Frame, states: States, left: int) -> int:
-    """Square roots of unfused Adam, or fp32 copies of 16-bit gradients beside a master copy; `left`: the gradients."""
+    """What the optimizer makes, beside gradients in the type of the master copy; `left`: the gradients that exist."""
     plan = frame.plan
     if plan.training.stack == "deepspeed":
-        return update_temporaries(plan, trained_of(frame), left)
-    return largest(_square_roots(plan, states), _gradient_copies(plan, states))
+        return _of_deepspeed(frame, left)
+    return _gradient_copies(plan, states) + _made(frame)
 
 
-def _square_roots(plan: Plan, states: States) -> int:
-    """Unfused AdamW keeps the square roots of all second moments at once (torch/optim/adamw.py,
-    `_multi_tensor_adamw`: `exp_avg_sq_sqrt = torch._foreach_sqrt(device_exp_avg_sqs)`); a fused kernel keeps nothing.
-    """
-    optimizer = plan.training.optimizer
-    if optimizer.fused or optimizer.kind not in ("adam", "adamw"):
+def _made(frame: Frame) -> int:
+    """A step on the host makes nothing on the device."""
+    if works_in_place(frame.plan) or frame.plan.parallelism.offload_optimizer != "none":
         return 0
-    return states.optimizer_states // 2
+    return step_temporaries(updated_of(frame.plan, frame.kinds, frame.section))
+
+
+def _of_deepspeed(frame: Frame, left: int) -> int:
+    """Muon and Adafactor work on whole matrices: ZeRO hands muon its gradients before it flattens them for the step."""
+    copies = update_temporaries(frame.plan, trained_of(frame), left)
+    if frame.plan.training.optimizer.kind not in ("muon", "adafactor"):
+        return copies
+    return largest(copies, _made(frame)) if is_flat(frame.plan) else copies + _made(frame)
 
 
 def _gradient_copies(plan: Plan, states: States) -> int:

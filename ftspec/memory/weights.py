@@ -11,6 +11,7 @@ from typing import Literal
 from ftspec.catalog.parameters import LayerParameters, has_experts, layer_parameters
 from ftspec.catalog.shape import MlaShape, ModelShape, MoeShape
 from ftspec.core.record import record
+from ftspec.memory.step.code import code_of
 
 Cut = Literal["tensor", "whole", "expert"]
 """How model parallelism divides a tensor: over the tensor group, not at all, or over the expert groups."""
@@ -69,12 +70,13 @@ def attention_weights(shape: ModelShape) -> list[Weight]:
     hidden, query = shape.hidden_size, shape.num_attention_heads * shape.head_dim
     key = shape.num_key_value_heads * shape.head_dim
     inner_bias, outer_bias = shape.attention_bias in ("all", "qkv_only"), shape.attention_bias in ("all", "out_only")
-    weights = [
-        *_linear("q_proj", hidden, query * (2 if shape.attention_gate else 1), inner_bias),
-        *_linear("k_proj", hidden, key, inner_bias),
-        *_linear("v_proj", hidden, key, inner_bias),
-        *_linear("o_proj", query, hidden, outer_bias, bias_cut="whole"),
-    ]
+    asked = query * (2 if shape.attention_gate else 1)
+    if code_of(shape).projections == "separate":
+        inner = [("q_proj", asked), ("k_proj", key), ("v_proj", key)]
+    else:
+        inner = [("qkv_proj", asked + 2 * key)]
+    weights = [weight for name, width in inner for weight in _linear(name, hidden, width, inner_bias)]
+    weights += _linear("o_proj", query, hidden, outer_bias, bias_cut="whole")
     if shape.qk_norm:
         per_head = shape.qk_norm_width == "head"
         weights.append(Weight("q_norm.weight", shape.head_dim if per_head else query, "whole"))
@@ -85,12 +87,14 @@ def attention_weights(shape: ModelShape) -> list[Weight]:
 
 
 def mlp_weights(shape: ModelShape, width: int, name: str = "mlp") -> list[Weight]:
-    """A gated MLP has gate, up and down, a plain one up and down."""
+    """A gated MLP has gate, up and down, some models gate and up in one; a plain one has up and down."""
     hidden, bias = shape.hidden_size, shape.mlp_bias
-    gate = _linear(f"{name}.gate_proj", hidden, width, bias) if shape.mlp == "gated" else []
+    if shape.mlp == "gated" and code_of(shape).fused_gate_up:
+        inner = [("gate_up_proj", 2 * width)]
+    else:
+        inner = [("gate_proj", width)] * (shape.mlp == "gated") + [("up_proj", width)]
     return [
-        *gate,
-        *_linear(f"{name}.up_proj", hidden, width, bias),
+        *(weight for part, outputs in inner for weight in _linear(f"{name}.{part}", hidden, outputs, bias)),
         *_linear(f"{name}.down_proj", width, hidden, bias, bias_cut="whole"),
     ]
 

@@ -5,6 +5,7 @@ from typing import Literal
 from ftspec.core.record import record
 from ftspec.memory.holdings import Holding, replicas, trained_holding
 from ftspec.memory.numbers import choose, smallest
+from ftspec.memory.optimizers import adam, sgd
 from ftspec.memory.shard import Shard
 from ftspec.memory.states import flat_elements
 from ftspec.memory.step.frame import Frame
@@ -113,9 +114,12 @@ def uses_torch_kernel(plan: Plan) -> bool:
 
 
 def kernel_temporaries(plan: Plan, elements: int) -> int:
-    """torch's single-tensor Adam keeps the square root of the second moment and its quotient by the bias correction
-    (torch/optim/adam.py, `_single_tensor_adam`: `denom`); a fused kernel keeps nothing.
+    """What torch's optimizers make while they step one tensor of so many elements; DeepSpeed's fused Adam and Lion and
+    bitsandbytes' kernels work in place. SGD is torch's always (deepspeed/runtime/engine.py,
+    `_configure_basic_optimizer`).
     """
-    if plan.training.optimizer.kind not in ("adam", "adamw") or not uses_torch_kernel(plan):
-        return 0
-    return 2 * elements * DTYPE_BYTES[plan.precision.optimizer_states]
+    kind = plan.training.optimizer.kind
+    if kind == "sgd":
+        return sgd.tensor_temporaries(plan, elements)
+    torch_s = kind in ("adam", "adamw") and uses_torch_kernel(plan)
+    return adam.tensor_temporaries(plan, elements) if torch_s else 0

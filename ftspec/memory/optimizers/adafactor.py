@@ -29,15 +29,22 @@ def _factors(piece: Piece) -> int:
 
 def temporaries(updated: Updated) -> int:
     """transformers goes tensor by tensor. At the highest there are its gradient and itself in fp32, if they are not
-    already, the gradient squared, and that with epsilon; and the update of the tensor before
-    (`update = (grad**2) + group["eps"][0]`).
+    already, the gradient squared, and what the factors make of it beside their roots (`_approx_sq_grad`); or the same
+    with epsilon instead, and the update of the tensor before, which among the matrices of an MLP is as large.
     """
     pieces = pieces_of(updated)
     if not steps_on_parameters(updated.plan):
         return _of_torch(pieces, state_width(updated.plan))
     copies = 2 if _held_width(updated) < 4 else 0
-    inner = largest_of([piece for piece in pieces if piece.inner])
-    return largest(4 * (copies + 2) * largest_of(pieces), 4 * (copies + 3) * inner)
+    found = 4 * (copies + 3) * _largest_in_a_row(pieces)
+    for piece in pieces:
+        roots = 0 if piece.form == "vector" else _factors(piece)
+        found = largest(found, 4 * ((copies + 2) * piece.elements + roots))
+    return found
+
+
+def _largest_in_a_row(pieces: list[Piece]) -> int:
+    return largest_of([piece for piece in pieces if piece.inner and piece.form == "matrix"])
 
 
 def _held_width(updated: Updated) -> int:
@@ -49,5 +56,4 @@ def _of_torch(pieces: list[Piece], width: int) -> int:
     """torch's goes tensor by tensor too: the estimate of a tensor's second moment becomes the update in place, beside
     the update of the tensor before (torch/optim/_adafactor.py, `_single_tensor_adafactor`).
     """
-    inner = largest_of([piece for piece in pieces if piece.inner])
-    return width * largest(largest_of(pieces), 2 * inner)
+    return width * largest(largest_of(pieces), 2 * _largest_in_a_row(pieces))

@@ -55,16 +55,24 @@ def _states_of_deepspeed(updated: Updated) -> int:
 
 
 def temporaries(updated: Updated) -> int:
-    """What Newton-Schulz makes of the matrix that needs most."""
-    plan = updated.plan
-    made = _iteration
-    if not steps_on_parameters(plan):
-        made = _of_megatron if is_layer_wise(plan) else _of_deepspeed
-    found = 0
+    """What Newton-Schulz makes of the matrix that needs most, or an unfused Adam of everything else."""
+    plan, found = updated.plan, 0
+    if steps_on_parameters(plan):
+        matrix, found = _iteration, _square_roots(updated)
+    else:
+        matrix = _of_megatron if is_layer_wise(plan) else _of_deepspeed
     for piece in model_pieces(plan, updated.kinds, updated.section):
         if piece.inner and piece.form == "matrix":
-            found = largest(found, made(updated, piece))
+            found = largest(found, matrix(updated, piece))
     return found
+
+
+def _square_roots(updated: Updated) -> int:
+    """Those of all second moments at once (`adam.temporaries`)."""
+    if updated.plan.training.optimizer.fused:
+        return 0
+    rest = [piece for piece in pieces_of(updated) if not piece.inner or piece.form != "matrix"]
+    return sum(piece.count * piece.elements for piece in rest) * state_width(updated.plan)
 
 
 def _iteration(updated: Updated, piece: Piece) -> int:
