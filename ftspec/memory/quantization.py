@@ -28,8 +28,9 @@ def packed_bytes(elements: int, double_quantization: bool) -> int:
 
 
 def packed_elements(plan: Plan, kinds: Kinds, section: Section) -> int:
-    """Weights of a rank that are packed: the matrices of its layers; embedding, head, norms and biases stay whole
-    (transformers/integrations/bitsandbytes.py leaves `lm_head` out and replaces `nn.Linear` alone).
+    """Weights of a rank that are packed: the matrices of its layers; embedding, head, norms, biases, routers
+    and routed experts stay whole (transformers/integrations/bitsandbytes.py, `replace_with_bnb_linear`, leaves the
+    head out and replaces `nn.Linear` alone; transformers 5 holds routed experts as plain parameters).
     """
     shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
     packed = [_packed(shape, kinds.each[kind].layer, cuts) for kind in section.outline.kinds]
@@ -39,4 +40,4 @@ def packed_elements(plan: Plan, kinds: Kinds, section: Section) -> int:
 @cache
 def _packed(shape: ModelShape, layer: int, cuts: Cuts) -> int:
     weights = layer_weights(shape, layer)
-    return cut_tensors([w for w in weights if w.name.endswith("proj.weight") or w.cut == "expert"], cuts).elements
+    return cut_tensors([w for w in weights if w.name.endswith("proj.weight")], cuts).elements

@@ -17,31 +17,19 @@ from ftspec.memory.shard import (
     layer_shard,
     padded_vocabulary,
 )
+from ftspec.memory.step.adapted import projections
 from ftspec.memory.step.method import adapter_of, embedding_trained
 from ftspec.memory.step.setting import Adapter
 from ftspec.memory.weights import Weight, embedding_weights, head_weights
 from ftspec.plan.model import MethodPlan, Plan
 
 
-@cache
-def projections(shape: ModelShape) -> dict[str, tuple[int, int]]:
-    """Inputs and outputs of each projection that an adapter may sit beside (dense layers)."""
-    hidden, width = shape.hidden_size, shape.intermediate_size
-    query, key = shape.num_attention_heads * shape.head_dim, shape.num_key_value_heads * shape.head_dim
-    found = {"q_proj": (hidden, query), "k_proj": (hidden, key), "v_proj": (hidden, key), "o_proj": (query, hidden)}
-    if width:
-        found |= {"up_proj": (hidden, width), "down_proj": (width, hidden)}
-    if width and shape.mlp == "gated":
-        found["gate_proj"] = (hidden, width)
-    return found
-
-
-def adapter_weights(shape: ModelShape, adapter: Adapter) -> list[Weight]:
+def adapter_weights(shape: ModelShape, adapter: Adapter, experts: bool) -> list[Weight]:
     """The adapters of one layer: A reads the input, B writes the output (Hu et al. 2021, section 4.1);
     tensor parallelism cuts the one that lies along the cut of its projection.
     """
     weights = []
-    for name, (inputs, outputs) in projections(shape).items():
+    for name, (inputs, outputs) in projections(shape, experts).items():
         if name in adapter.targets:
             inner, rank = name in ("o_proj", "down_proj"), adapter.rank
             reads = Weight(f"{name}.lora_A", inputs * rank, "tensor" if inner else "whole", rank, cut_rows=False)
@@ -50,15 +38,15 @@ def adapter_weights(shape: ModelShape, adapter: Adapter) -> list[Weight]:
 
 
 @cache
-def _adapters(shape: ModelShape, adapter: Adapter, cuts: Cuts) -> Shard:
-    return cut_tensors(adapter_weights(shape, adapter), cuts)
+def _adapters(shape: ModelShape, adapter: Adapter, experts: bool, cuts: Cuts) -> Shard:
+    return cut_tensors(adapter_weights(shape, adapter, experts), cuts)
 
 
 @cache
 def _trained_layer(shape: ModelShape, method: MethodPlan, kind: Kind, cuts: Cuts) -> Shard:
     adapter = adapter_of(method)
     if adapter is not None:
-        return _adapters(shape, adapter, cuts)
+        return _adapters(shape, adapter, kind.variant.experts, cuts)
     return layer_shard(shape, kind.layer, cuts) if kind.variant.trained else NOTHING
 
 

@@ -27,6 +27,8 @@ class LayerCode:
       fused kernel is given a mask, not told that it is causal. `causal_buffer`: a square of all positions is kept.
     - `norms_first`: side by side, both norms come before attention. `own_rotary_tables`: each layer keeps cosines and
       sines of its own, of so many bytes an element.
+    - experts: `fp32_router` (its product is in fp32), `fp32_routing` (experts are weighed in fp32), `shared_first` (the
+      shared experts run before the routed ones).
     - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`: times
       a number.
     """
@@ -47,6 +49,9 @@ class LayerCode:
     causal_buffer: Literal["none", "model", "layer"] = "none"
     norms_first: bool = False
     own_rotary_tables: int = 0
+    fp32_router: bool = False
+    fp32_routing: bool = False
+    shared_first: bool = False
     score_cap: bool = False
     logit_cap: bool = False
     scaled_logits: bool = False

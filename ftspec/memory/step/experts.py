@@ -8,17 +8,27 @@ from ftspec.memory.step.operations import FP32, INDEX, gradient
 from ftspec.memory.step.tape import Step, Value
 
 
+def _scores(builder: Builder, moe: MoeShape, value: Value) -> Value:
+    """The router's product, in fp32 where the class casts for it (`DeepseekV3TopkRouter`)."""
+    hidden = builder.setting.shape.hidden_size
+    if not builder.code.fp32_router:
+        return builder.linear("router", value, hidden, moe.num_experts, moe.router_bias)
+    narrow, builder.compute = builder.compute, FP32
+    scores = builder.linear("router", value, hidden, moe.num_experts, moe.router_bias)
+    builder.compute = narrow
+    return scores
+
+
 def _router(builder: Builder, moe: MoeShape, value: Value) -> Value:
-    """Scores of all experts, softmax in fp32, the best few; Mixtral weighs its experts in fp32 and others take less
-    (models/mixtral/modeling_mixtral.py, `MixtralTopKRouter`).
+    """Scores of all experts, softmax in fp32, the best few; the weights stay in fp32 or are cast to the stream's type
+    (models/mixtral/modeling_mixtral.py, `MixtralTopKRouter`; models/qwen3_moe, `Qwen3MoeTopKRouter`).
     """
-    shape, rows = builder.setting.shape, builder.rows
-    scores = builder.linear("router", value, shape.hidden_size, moe.num_experts, moe.router_bias)
-    probabilities = builder.softmax(builder.cast(scores, FP32))
-    chosen = rows * moe.num_experts_per_tok
+    probabilities = builder.softmax(builder.cast(_scores(builder, moe, value), FP32))
+    chosen = builder.rows * moe.num_experts_per_tok
     kept = (Value(chosen, INDEX), Value(chosen, FP32))
     steps = (Step("allocate", probabilities.size), gradient(0))
-    return builder.record((probabilities,), Value(chosen, FP32), kept, *steps)
+    weights = builder.record((probabilities,), Value(chosen, FP32), kept, *steps)
+    return weights if builder.code.fp32_routing else builder.cast(weights, value.width)
 
 
 def experts(builder: Builder, moe: MoeShape, value: Value) -> Value:

@@ -93,10 +93,18 @@ def feed_forward(builder: Builder, value: Value, has_experts: bool) -> Value:
     shape = builder.setting.shape
     if not has_experts or shape.moe is None:
         return mlp(builder, value, shape.intermediate_size)
+    width = shape.moe.shared_intermediate_size
+    if not width:
+        return experts(builder, shape.moe, value)
+    if builder.code.shared_first:
+        shared = mlp(builder, value, width)
+        routed = experts(builder, shape.moe, value)
+        if shape.moe.shared_expert_gate:
+            gate = builder.softmax(builder.linear("shared_expert_gate", value, shape.hidden_size, 1))
+            shared = builder.broadcast_multiply(shared, gate)
+        return builder.add(routed, shared)
     routed = experts(builder, shape.moe, value)
-    if not shape.moe.shared_intermediate_size:
-        return routed
-    return builder.add(routed, mlp(builder, value, shape.moe.shared_intermediate_size))
+    return builder.add(routed, mlp(builder, value, width))
 
 
 def _sublayer(builder: Builder, value: Value, argument: Value) -> Value:

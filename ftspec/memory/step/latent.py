@@ -33,7 +33,8 @@ def latent_projections(builder: Builder, value: Value, heads: Heads) -> tuple[Va
     if mla.q_lora_rank is not None:
         source = builder.norm(builder.linear("q_a_proj", value, width, mla.q_lora_rank), mla.q_lora_rank, rows)
         width = mla.q_lora_rank
-    query = builder.linear("q_b_proj", source, width, heads.query * heads.key_width)
+    name = "q_proj" if mla.q_lora_rank is None else "q_b_proj"
+    query = builder.linear(name, source, width, heads.query * heads.key_width)
     query_parts = (rows * (heads.query * mla.qk_nope_head_dim), rows * (heads.query * mla.qk_rope_head_dim))
     straight, turning = builder.split(query, query_parts)
     compressed = builder.linear("kv_a_proj_with_mqa", value, shape.hidden_size, mla.kv_lora_rank + mla.qk_rope_head_dim)

@@ -3,12 +3,9 @@
 from ftspec.catalog.parameters import has_experts
 from ftspec.catalog.shape import ModelShape
 from ftspec.memory.shard import MEGATRON_STACKS
+from ftspec.memory.step.adapted import ATTENTION_TARGETS, LINEAR_TARGETS
 from ftspec.memory.step.setting import Adapter, Setting, Variant
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
-
-ATTENTION_TARGETS = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
-LINEAR_TARGETS = ATTENTION_TARGETS | {"gate_proj", "up_proj", "down_proj"}
-"""What PEFT's `target_modules="all-linear"` finds in a decoder layer (peft/tuners/tuners_utils.py)."""
 
 MODULES_IN_COMPUTE_TYPE = MEGATRON_STACKS | {"fsdp2"}
 """Stacks whose modules hold the weights of a product in compute's type, whatever else they keep (FSDP2's mixed
