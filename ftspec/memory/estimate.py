@@ -7,6 +7,7 @@ from ftspec.memory.activations import others_in_flight
 from ftspec.memory.communication.fsdp2 import gathered_root
 from ftspec.memory.estimate_model import MemoryEstimate, StageMemory, Verdict
 from ftspec.memory.facts import fact
+from ftspec.memory.host import host_memory
 from ftspec.memory.kinds import Kinds, kinds_of
 from ftspec.memory.moment import Moment
 from ftspec.memory.moments import stage_moments
@@ -35,7 +36,7 @@ def estimate_memory(plan: Plan) -> MemoryEstimate:
     peak = max(stage.peak_bytes for stage in stages)
     interval = interval_around(plan, peak)
     capacity = plan.hardware.usable_memory_bytes
-    return MemoryEstimate(verdict_of(interval, capacity), capacity, peak, interval, tuple(stages))
+    return MemoryEstimate(verdict_of(interval, capacity), capacity, peak, interval, tuple(stages), host_memory(plan))
 
 
 def _stages(plan: Plan) -> Iterator[StageMemory]:

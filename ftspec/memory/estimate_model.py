@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from ftspec.core.record import record
+from ftspec.memory.host_model import HostMemory
 
 Verdict = Literal["fits", "borderline", "does_not_fit"]
 
@@ -39,13 +40,14 @@ class StageMemory:
 
 @record
 class MemoryEstimate:
-    """The estimate of one job on one stack; the most loaded stage decides."""
+    """The estimate of one job on one stack; the most loaded stage decides. `host`: a node's main memory."""
 
     verdict: Verdict
     capacity_bytes: int
     peak_bytes: int
     interval_bytes: tuple[int, int]
     stages: tuple[StageMemory, ...]
+    host: HostMemory
 
     @property
     def fullest(self) -> StageMemory:

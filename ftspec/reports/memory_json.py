@@ -44,6 +44,10 @@ def _job(path: str, job: Job) -> dict[str, Any]:
         "capacity_bytes": memory.capacity_bytes,
         "peak_bytes": memory.peak_bytes,
         "interval_bytes": list(memory.interval_bytes),
+        "host_bytes_per_node": memory.host.bytes_per_node,
+        "host_capacity_bytes": memory.host.capacity_bytes,
+        "host_terms": dict(memory.host.terms),
+        "nvme_bytes_per_node": memory.host.nvme_bytes_per_node,
         "stages": [_stage(*each) for each in zip(memory.stages, phases_of(job.plan), strict=True)],
     }
 

@@ -14,6 +14,7 @@ from ftspec.reports.amounts import escaped, gib, layout_in_words, phrase, verdic
 from ftspec.reports.job_report import JobReport
 from ftspec.reports.memory_advice import advice_lines, phase_lines
 from ftspec.reports.memory_comparison import comparison
+from ftspec.reports.memory_host import host_lines
 
 _STYLES = {"fits": "green", "borderline": "yellow", "does_not_fit": "red"}
 _BAR_WIDTH = 40
@@ -52,7 +53,8 @@ def _print_job(console: Console, report: JobReport) -> None:
         console.print(f"[dim]{_title(columns, memory)}[/dim]")
         console.print(_table(columns, memory))
         console.print(_verdict(memory, console.width))
-        lines = (*phase_lines(job, console.width), *advice_lines(report.advice, memory, console.width))
+        host, phases = host_lines(memory.host), phase_lines(job, console.width)
+        lines = (*host, *phases, *advice_lines(report.advice, memory, console.width))
         console.print("\n".join(map(escaped, lines)))
     console.print()
 

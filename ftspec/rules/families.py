@@ -11,6 +11,7 @@ from ftspec.rules import (
     context,
     experts,
     hardware,
+    host,
     layout,
     length,
     memory,
@@ -50,6 +51,7 @@ FAMILIES = (
     length,
     storage,
     memory,
+    host,
 )
 """The modules, in the order of their codes."""
 

@@ -1,14 +1,11 @@
 """Rules over the memory estimate: what does not fit, why, and what would."""
 
-from collections.abc import Iterator
-
 from ftspec.core.finding import Finding, Severity
-from ftspec.core.rule import Rule, declare
+from ftspec.core.rule import declare
 from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
 from ftspec.memory.optimizers.states import moments
 from ftspec.plan.model import DTYPE_BYTES, Plan
 from ftspec.rules.example import job
-from ftspec.rules.registry import plan_rule
 from ftspec.rules.trials import Bench
 from ftspec.rules.ways_out import ways_out
 from ftspec.rules.wording import blamed, gibibytes, gigabytes
@@ -84,41 +81,3 @@ def _states_alone(plan: Plan) -> str:
     return (
         f". States alone are {each} bytes a parameter ({said}): {gigabytes(each * plan.model.parameters)} over all GPUs"
     )
-
-
-@plan_rule(
-    "FT403",
-    Severity.ERROR,
-    "what is offloaded does not fit into the host's memory",
-    "Offloaded states live in the node's main memory: for Adam an fp32 copy and two moments, 12 bytes a parameter,"
-    " divided over the nodes.",
-    bad=job(
-        model=_FULL_8B,
-        hardware='gpu = "H100-SXM5-80GB"  host_memory = 64GB',
-        training="stack = deepspeed  activation_checkpointing = full",
-        parallelism="zero_stage = 3  offload { optimizer = cpu }",
-    ),
-    good=job(
-        model=_FULL_8B,
-        hardware='gpu = "H100-SXM5-80GB"  host_memory = 1TB',
-        training="stack = deepspeed  activation_checkpointing = full",
-        parallelism="zero_stage = 3  offload { optimizer = cpu }",
-    ),
-)
-def offloaded_states_fit_the_host(rule: Rule, plan: Plan) -> Iterator[Finding]:
-    """Offloaded bytes of a node against host_memory."""
-    layout, hardware = plan.parallelism, plan.hardware
-    host, method = hardware.host_memory_bytes, plan.training.method.kind
-    if host is None or method != "full" or "cpu" not in (layout.offload_optimizer, layout.offload_parameters):
-        return
-    each = 12 * (layout.offload_optimizer == "cpu") + DTYPE_BYTES[plan.precision.parameters] * (
-        layout.offload_parameters == "cpu"
-    )
-    needed = plan.model.parameters * each // hardware.nodes
-    if needed > host:
-        yield rule.finding(
-            f"{each} offloaded bytes of {plan.model.parameters:,} parameters are {gigabytes(needed)} on each of"
-            f" {hardware.nodes} nodes; host_memory is {gigabytes(host)}",
-            blamed(plan, "hardware.host_memory"),
-            f"use {-(-plan.model.parameters * each // host)} nodes or more, or offload to nvme",
-        )

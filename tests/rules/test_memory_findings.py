@@ -66,7 +66,7 @@ def test_one_finding_for_a_verdict(verdict: str, code: str | None) -> None:
     stage = real.fullest
     size = real.capacity_bytes
     forced = StageMemory(0, stage.phase, stage.terms, size, size)
-    estimate = MemoryEstimate(verdict, real.capacity_bytes, size, (size - 1, size + 1), (forced,))  # type: ignore[arg-type]
+    estimate = MemoryEstimate(verdict, real.capacity_bytes, size, (size - 1, size + 1), (forced,), real.host)  # type: ignore[arg-type]
     assert [finding.code for finding in memory_findings(plan, estimate)] == ([code] if code else [])
 
 
@@ -89,5 +89,5 @@ def test_host_memory_holds_what_is_offloaded(host: str, refused: bool) -> None:
     )
     assert ("FT403" in found) is refused
     if refused:
-        assert "12 offloaded bytes of 8,030,261,248 parameters are 96.4 GB" in found["FT403"].message
-        assert found["FT403"].help == "use 2 nodes or more, or offload to nvme"
+        assert found["FT403"].message.startswith("each node needs 137.7 GiB of main memory for what is offloaded")
+        assert found["FT403"].help == "use 4 nodes"
