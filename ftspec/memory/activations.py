@@ -2,7 +2,7 @@
 
 from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
-from ftspec.memory.step.constants import masks, model_constants
+from ftspec.memory.step.constants import embedding_leaf, masks, model_constants
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.frame import Frame, chunks_in_flight
 from ftspec.memory.step.method import inputs_require_gradients
@@ -74,15 +74,13 @@ def casts_in_forward(frame: Frame) -> int:
 
 
 def constants(frame: Frame, backward: bool) -> int:
-    """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers.
-
-    An embedding output that requires a gradient by itself is a leaf: with its gradient it outlives its step (seen in
-    traces of transformers' `enable_input_require_grads`).
+    """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers
+    (transformers' models/*/modeling_*.py).
     """
     setting, layers = frame.setting, sum(frame.outline.counts)
     form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES) + model_constants(setting, layers)
     if inputs_require_gradients(frame.plan):
-        form += Form(token=2 * setting.shape.hidden_size * setting.residual)
+        form += embedding_leaf(setting)
     if not backward or frame.plan.training.activation_checkpointing == "full":
         form += masks(setting)
     return form.at(frame.point)

@@ -105,7 +105,7 @@ def eager(
     pairs = Form(pair=heads.query)
     spread = [_spread(each, rows, heads.query, wide) for each, wide in _widths(key, value, heads)]
     scores = program.scale(_product(program, query, key, pairs, how.score_width, spread[0]))
-    scores = _capped(program, scores) if how.cap else scores
+    scores = capped(program, scores) if how.cap else scores
     masked = program.add(scores, Value(pairs, how.mask_width, "constant", needs_gradient=False))
     masked = program.cast(masked, FP32) if how.softmax_in_fp32 else masked
     probabilities = _with_sinks(program, masked, rows, heads) if how.sinks else program.softmax(masked)
@@ -122,8 +122,8 @@ def _widths(key: Value, value: Value, heads: Heads) -> tuple[tuple[Value, int], 
     return (key, heads.key_width), (value, heads.value_width)
 
 
-def _capped(program: Program, scores: Value) -> Value:
-    """`tanh(scores / cap) * cap` (Gemma 2): tanh keeps its output."""
+def capped(program: Program, scores: Value) -> Value:
+    """`tanh(scores / cap) * cap` (transformers/models/gemma2/modeling_gemma2.py): tanh keeps its output."""
     return program.scale(program.softmax(program.scale(scores)))
 
 

@@ -29,8 +29,8 @@ class LayerCode:
       sines of its own, of so many bytes an element.
     - experts: `fp32_router` (its product is in fp32), `fp32_routing` (experts are weighed in fp32), `shared_first` (the
       shared experts run before the routed ones).
-    - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`: times
-      a number.
+    - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`,
+      `scaled_embedding`: times a number.
     """
 
     projections: Literal["separate", "split", "slices", "heads", "falcon"] = "separate"
@@ -57,6 +57,7 @@ class LayerCode:
     scaled_logits: bool = False
     scaled_residual: bool = False
     scaled_query: bool = False
+    scaled_embedding: bool = False
 
 
 @cache

@@ -30,3 +30,12 @@ def masks(setting: Setting) -> Form:
     if setting.attention == "sdpa":
         return Form(pair=kinds) if code_of(setting.shape).masked_kernel else ZERO
     return Form(pair=kinds * setting.residual) if setting.attention == "eager" else ZERO
+
+
+def embedding_leaf(setting: Setting) -> Form:
+    """An embedding output that requires a gradient by itself is a leaf: with its gradient it outlives its step (seen in
+    traces of transformers' `enable_input_require_grads`); where positions are added to it or a factor scales it, it is
+    not what the first layer keeps, and there is another one.
+    """
+    apart = setting.shape.position == "learned" or code_of(setting.shape).scaled_embedding
+    return Form(token=(3 if apart else 2) * setting.shape.hidden_size * setting.residual)

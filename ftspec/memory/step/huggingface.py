@@ -1,7 +1,7 @@
 """Decoder layers and ends as transformers runs them (models/llama/modeling_llama.py and its like)."""
 
 from ftspec.memory.step.activations import activation, dropped
-from ftspec.memory.step.attention import EagerSettings, Heads, eager, flash, math_sdpa, repeat_heads, sdpa
+from ftspec.memory.step.attention import EagerSettings, Heads, capped, eager, flash, math_sdpa, repeat_heads, sdpa
 from ftspec.memory.step.experts import experts
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.latent import latent_heads, latent_projections
@@ -147,6 +147,13 @@ def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:
     return builder, first, builder.add(value, _fed_forward(builder, _normed(builder, value), variant.experts))
 
 
+def _finished(builder: Builder, logits: Value) -> Value:
+    """Logits scaled, or capped by tanh, where the model does so (`Gemma2ForCausalLM.forward`)."""
+    if builder.code.logit_cap:
+        return capped(builder, logits)
+    return builder.scale(logits) if builder.code.scaled_logits else logits
+
+
 def head(setting: Setting, vocabulary: int, variant: Variant) -> tuple[Builder, Value, Value]:
     """Final norm, output head and loss."""
     builder, hidden = Builder(setting, variant.trained), setting.shape.hidden_size
@@ -154,7 +161,7 @@ def head(setting: Setting, vocabulary: int, variant: Variant) -> tuple[Builder, 
     value = builder.gather(builder.norm(first, hidden) if setting.shape.final_norm else first)
     if setting.loss == "fused":
         return builder, first, fused_loss(builder, value, vocabulary)
-    logits = builder.linear("lm_head", value, hidden, vocabulary, setting.shape.head_bias)
+    logits = _finished(builder, builder.linear("lm_head", value, hidden, vocabulary, setting.shape.head_bias))
     if setting.loss == "chunked":
         return builder, first, chunked_loss(builder, logits)
     return builder, first, standard_loss(builder, logits)
