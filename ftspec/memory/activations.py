@@ -5,7 +5,7 @@ from ftspec.memory.outline import Turn
 from ftspec.memory.step.constants import embedding_leaf, masks, model_constants
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.frame import Frame, chunks_in_flight
-from ftspec.memory.step.method import inputs_require_gradients
+from ftspec.memory.step.method import embedding_is_leaf
 
 INDEX_BYTES = 8
 """Token ids, labels and positions are int64."""
@@ -79,7 +79,7 @@ def constants(frame: Frame, backward: bool) -> int:
     """
     setting, layers = frame.setting, sum(frame.outline.counts)
     form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES) + model_constants(setting, layers)
-    if inputs_require_gradients(frame.plan):
+    if embedding_is_leaf(frame.plan):
         form += embedding_leaf(setting)
     if not backward or frame.plan.training.activation_checkpointing == "full":
         form += masks(setting)

@@ -18,7 +18,7 @@ from ftspec.memory.shard import (
     padded_vocabulary,
 )
 from ftspec.memory.step.adapted import projections
-from ftspec.memory.step.method import adapter_of, embedding_trained
+from ftspec.memory.step.method import adapter_of
 from ftspec.memory.step.setting import Adapter
 from ftspec.memory.weights import Weight, embedding_weights, head_weights
 from ftspec.plan.model import MethodPlan, Plan
@@ -72,7 +72,7 @@ def trained_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
         return NOTHING
     shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
     vocabulary = padded_vocabulary(shape, plan.training.stack, cuts.tensor)
-    table = embedding and embedding_trained(plan)
+    table = embedding and method.embeddings
     weights: Iterable[Weight] = embedding_weights(shape, vocabulary) if table else ()
     if head and method.head:
         weights = (*weights, *head_weights(shape, vocabulary, copy_of_tied=not table))

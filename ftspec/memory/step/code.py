@@ -27,6 +27,7 @@ class LayerCode:
       fused kernel is given a mask, not told that it is causal. `causal_buffer`: a square of all positions is kept.
     - `norms_first`: side by side, both norms come before attention. `own_rotary_tables`: each layer keeps cosines and
       sines of its own, of so many bytes an element.
+    - `remembered_casts`: autocast remembers the casts of weights, which it does not for `x @ weight.T`.
     - experts: `fp32_router` (its product is in fp32), `fp32_routing` (experts are weighed in fp32), `shared_first` (the
       shared experts run before the routed ones).
     - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`,
@@ -49,6 +50,7 @@ class LayerCode:
     causal_buffer: Literal["none", "model", "layer"] = "none"
     norms_first: bool = False
     own_rotary_tables: int = 0
+    remembered_casts: bool = True
     fp32_router: bool = False
     fp32_routing: bool = False
     shared_first: bool = False

@@ -58,6 +58,18 @@ def inputs_require_gradients(plan: Plan) -> bool:
     return plan.training.method.kind != "full" and plan.training.activation_checkpointing == "full"
 
 
+def trains_embedding(shape: ModelShape, method: MethodPlan) -> bool:
+    """Whether the input embedding gets a gradient: a tied one does when the head is trained."""
+    if method.kind == "full":
+        return True
+    return method.kind == "partial" and (method.embeddings or (method.head and shape.tie_word_embeddings))
+
+
+def embedding_is_leaf(plan: Plan) -> bool:
+    """Whether the embedding's output requires a gradient by itself: no weight that makes it is trained."""
+    return inputs_require_gradients(plan) and not embedding_trained(plan)
+
+
 def layer_variant(shape: ModelShape, method: MethodPlan, layer: int, below: bool) -> Variant:
     """How a layer takes part in training; `below`: whether the embedding's output requires a gradient."""
     experts = has_experts(shape, layer)
@@ -66,7 +78,7 @@ def layer_variant(shape: ModelShape, method: MethodPlan, layer: int, below: bool
     if method.kind != "partial":
         return Variant(True, below or layer > 0, experts)
     first = shape.num_hidden_layers - method.last_layers
-    return Variant(layer >= first, below or method.embeddings or layer > first, experts)
+    return Variant(layer >= first, below or trains_embedding(shape, method) or layer > first, experts)
 
 
 def head_variant(plan: Plan) -> Variant:
@@ -74,11 +86,11 @@ def head_variant(plan: Plan) -> Variant:
     method = plan.training.method
     if method.kind == "full":
         return Variant()
-    below = method.kind != "partial" or method.last_layers > 0 or method.embeddings or inputs_require_gradients(plan)
+    below = method.kind != "partial" or method.last_layers > 0
+    below = below or embedding_trained(plan) or inputs_require_gradients(plan)
     return Variant(method.kind == "partial" and method.head, below)
 
 
 def embedding_trained(plan: Plan) -> bool:
     """Whether the input embedding gets a gradient."""
-    method = plan.training.method
-    return method.kind == "full" or (method.kind == "partial" and method.embeddings)
+    return trains_embedding(plan.model.shape, plan.training.method)

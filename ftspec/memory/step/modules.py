@@ -42,12 +42,15 @@ class Builder(Program):
         return layer_norm(self, value, rows, weights, fp32)
 
     def linear(self, name: str, value: Value, inputs: int, outputs: int, bias: bool = False) -> Value:
-        """A projection with its own weight, and its adapter if it has one."""
-        if self.trained and self.setting.adapter is None:
+        """A projection with its own weight, and its adapter if it has one; a 4-bit one gives its input's type
+        (bitsandbytes/nn/modules.py, `Linear4bit.forward`).
+        """
+        if self.trained and self.setting.adapter is None and self.code.remembered_casts:
             self.products.append(inputs * outputs)
         bias_value = self.weight(outputs) if bias else None
         unpacked = Form(inputs * outputs * self.compute) if self.setting.quantized and name != "lm_head" else None
         result = self.product(value, self.rows, self.weight(inputs * outputs), outputs, bias_value, unpacked)
+        result = result if unpacked is None else self.cast(result, value.width)
         adapter = self.setting.adapter
         if adapter is None or not self.trained or name not in adapter.targets:
             return result
