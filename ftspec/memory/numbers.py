@@ -47,6 +47,15 @@ def parts(whole: int, divisor: int) -> int:
     return -(-whole // divisor)
 
 
+def power_of_two(number: int) -> int:
+    """The smallest power of two that is no less."""
+    if isinstance(number, int):
+        return 1 << (number - 1).bit_length()
+    import numpy
+
+    return 1 << numpy.ceil(numpy.log2(number)).astype(numpy.int64)  # type: ignore[no-any-return]
+
+
 def weighted(counts: Iterable[int], values: Iterable[int]) -> int:
     """The sum of `values`, each as often as `counts` says. Work on arrays is spared where a count is 0."""
     total = 0

@@ -1,6 +1,6 @@
 """Losses: what is kept of the logits, and what their gradient takes."""
 
-from ftspec.memory.step.form import ZERO, Form
+from ftspec.memory.step.form import ZERO
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import FP32, gradient
 from ftspec.memory.step.tape import Step, Value
@@ -32,26 +32,27 @@ def _vocabulary_parallel(builder: Builder, wide: Value) -> Value:
 
 
 def chunked_loss(builder: Builder, logits: Value) -> Value:
-    """The same, a chunk of the rows at a time: the log-softmax of every chunk is kept, the fp32 copy and the gradients
-    in fp32 are a chunk's.
+    """The same, a chunk of the positions at a time: the log-softmax of every chunk is kept; in the backward pass each
+    chunk's gradient waits in the logits' type until all are joined.
     """
-    kept = Value(logits.elements, FP32, "logits")
-    chunk = (logits.elements // CHUNKS) * FP32
-    steps = (Step("allocate", chunk), Step("allocate", chunk), gradient(0))
-    return builder.record((logits,), Value(ZERO, FP32), (kept,), *steps)
+    chunks = builder.split(logits, (logits.elements // CHUNKS,) * CHUNKS)
+    total: Value | None = None
+    for chunk in chunks:
+        chunk.role = "logits"
+        wide = builder.cast(chunk, FP32)
+        each = _mean(builder, builder.softmax(wide))
+        total = each if total is None else builder.add(total, each)
+    assert total is not None
+    return total
 
 
 def fused_loss(builder: Builder, value: Value, vocabulary: int) -> Value:
-    """Head and loss in one: the forward pass makes the gradients of its input and of the weight, and holds logits of a
-    few rows only (Liger-Kernel, liger_kernel/ops/fused_linear_cross_entropy.py: rows in all ÷ (vocabulary ÷ hidden),
-    rounded up to a power of two, so at most twice as much as the input).
+    """Head and loss in one: the forward pass makes the gradients of its input and of the weight, and the backward pass
+    hands them on (liger_kernel/ops/fused_linear_cross_entropy.py, `LigerFusedLinearCrossEntropyFunction`).
     """
-    setting = builder.setting
-    hidden = setting.shape.hidden_size
+    hidden = builder.setting.shape.hidden_size
     weight = builder.weight(vocabulary * hidden)
-    whole = builder.rows * (hidden * builder.compute)
-    made = [Value(builder.rows * hidden, builder.compute, "logits")]
+    made = [Value(builder.rows * hidden, value.width, "logits")]
     if weight.needs_gradient:
-        made.append(Value(Form(vocabulary * hidden), weight.width, "logits"))
-    steps = (gradient(0), gradient(1), Step("allocate", whole))
-    return builder.record((value, weight), Value(ZERO, FP32), tuple(made), *steps)
+        made.append(Value(weight.elements, weight.width, "logits"))
+    return builder.record((value, weight), Value(ZERO, FP32), tuple(made), Step("take"), Step("take", which=1))

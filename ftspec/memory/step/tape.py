@@ -44,10 +44,10 @@ class Value:
 @record
 class Step:
     """One event inside a node's backward: allocate or drop a temporary of `size`, make the gradient of input `which`,
-    pass the incoming gradient on to input `which`, or release the incoming gradient early.
+    take a saved tensor as its gradient, pass the incoming gradient on to it, or release the incoming gradient early.
     """
 
-    kind: Literal["allocate", "drop", "gradient", "pass", "release"]
+    kind: Literal["allocate", "drop", "gradient", "take", "pass", "release"]
     size: Form = ZERO
     which: int = 0
 
@@ -242,7 +242,10 @@ class Backward:
             return incoming
         gradient = Gradient(value.size)
         gradient.holders = 1
-        self.memory.allocate(gradient.size)
+        if step.kind == "take":
+            self.memory.temporary = self.memory.temporary + gradient.size
+        else:
+            self.memory.allocate(gradient.size)
         return gradient
 
     def _forget(self, node: Node) -> None:
