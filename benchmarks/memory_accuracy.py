@@ -26,7 +26,7 @@ from benchmarks.peers.deepspeed import DEEPSPEED
 from benchmarks.peers.llm_analysis import LLM_ANALYSIS
 from benchmarks.peers.megatron import MEGATRON
 from benchmarks.peers.own import OWN
-from benchmarks.peers.tool import Figures, Tool
+from benchmarks.peers.tool import Asked, Figures, Tool
 
 TOOLS = (OWN, LLM_ANALYSIS, MEGATRON, DEEPSPEED, ACCELERATE)
 RESULTS = Path(__file__).with_name("results") / "memory_accuracy.json"
@@ -56,7 +56,7 @@ def ask_all(rows: Sequence[Row], tools: Sequence[Tool]) -> dict[str, list[Figure
     for tool in tools:
         try:
             with redirect_stdout(sys.stderr):  # some peers print as they go
-                figures[tool.name] = tool.estimate([row.plan for row in rows])
+                figures[tool.name] = tool.estimate([Asked(row.plan, row.stage) for row in rows])
         except ImportError as missing:
             print(f"{tool.name} is left out: {missing}", file=sys.stderr)
     return figures

@@ -1,14 +1,15 @@
 """Measured rows that a memory estimate can be held against, each with the plan of what was run.
 
 The kinds: the reference's exact traces (where they lie beside the checkout, or where an option says), the traces that
-are kept here, steps on a real GPU, and published peaks. A kind that does not exist is left out.
+are kept here, of transformers and of Megatron, steps on a real GPU, and published peaks. A kind that does not exist is
+left out.
 """
 
 import importlib
 import importlib.util
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from tests.memory.plans import measured_plan
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REFERENCE = REPOSITORY.parent / "shared" / "reference"
-KEPT = REPOSITORY / "tests" / "memory" / "traces.json"
+TRACES = REPOSITORY / "tests" / "memory"
+KEPT = {TRACES / "traces.json": "kept traces", TRACES / "loss_traces.json": "kept traces, other losses"}
+MEGATRON = TRACES / "megatron_traces.json"
 GPU = Path(__file__).with_name("results") / "gpu_memory.json"
 EXACT = {
     "exact_single_device": "exact traces",
@@ -31,14 +34,16 @@ EXACT = {
 
 @dataclass(frozen=True)
 class Row:
-    """One measured step. Bytes on the fullest GPU: `peak_bytes` of all tensors at the peak; `states_bytes` of
-    parameters, their gradients and the optimizer's states (None where the measurement does not tell them apart).
+    """One measured step. Bytes on a GPU of the pipeline stage (None: the fullest): `peak_bytes` of all tensors at the
+    peak; `states_bytes` of parameters, their gradients and the optimizer's states (None where the measurement does not
+    tell them apart).
     """
 
     judge: str
     plan: Plan
     peak_bytes: int
     states_bytes: int | None = None
+    stage: int | None = None
 
     @property
     def stack(self) -> str:
@@ -56,7 +61,7 @@ class Row:
 def _states(row: dict[str, Any]) -> int | None:
     """With method full each parameter has a gradient of its own type, whether or not it exists at the peak."""
     peak = row["peak"]
-    if row["method"] != "full":
+    if row.get("method", "full") != "full" or not isinstance(peak, dict):
         return None
     parameters = peak.get("Parameter", peak.get("Sharded Param"))
     return int(2 * parameters + peak.get("Optstate", peak.get("OptState")))
@@ -65,7 +70,21 @@ def _states(row: dict[str, Any]) -> int | None:
 def traced_rows(path: Path, judge: str) -> Iterator[Row]:
     """The rows of one file of traces."""
     for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
-        yield Row(judge, measured_plan(row), int(row["peak"]["Total"]), _states(row))
+        plan, peak = measured_plan(row), row["peak"]
+        plan = replace(plan, training=replace(plan.training, loss=row.get("loss", plan.training.loss)))
+        yield Row(judge, plan, int(peak["Total"] if isinstance(peak, dict) else peak), _states(row))
+
+
+def megatron_rows(path: Path = MEGATRON) -> Iterator[Row]:
+    """Steps of Megatron's own modules, where they were traced."""
+    if not path.exists():
+        return
+    cases = importlib.import_module("tests.memory.megatron_cases")
+    for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+        case = cases.Case(**row["case"])
+        states = row["parameters"] + row["gradients"] + row["states"]
+        stage = case.stage if case.pipeline > 1 else None
+        yield Row("kept traces", cases.case_plan(case), int(row["peak"]), int(states), stage)
 
 
 def gpu_rows(path: Path = GPU) -> Iterator[Row]:
@@ -78,15 +97,16 @@ def gpu_rows(path: Path = GPU) -> Iterator[Row]:
             yield Row(f"steps on {recorded['card']}", plan_of_case(case_of(row)), row["allocated_bytes"])
 
 
-def published_rows() -> Iterator[Row]:
-    """The published peaks whose configuration is fully stated, where the module that knows them exists."""
-    name = "benchmarks.memory_published"
+def published_rows(path: Path) -> Iterator[Row]:
+    """The published peaks whose configuration is fully stated."""
+    name = "benchmarks.memory_published"  # which takes `Row` from here
     if importlib.util.find_spec(name) is not None:
-        yield from importlib.import_module(name).rows()
+        yield from importlib.import_module(name).rows(path)
 
 
 def measured_rows(reference: Path = REFERENCE) -> list[Row]:
     """Every row that can be found."""
-    files = {reference / "measured" / f"{name}.json": judge for name, judge in EXACT.items()} | {KEPT: "kept traces"}
+    measured = reference / "measured"
+    files = {measured / f"{name}.json": judge for name, judge in EXACT.items()} | KEPT
     rows = [row for path, judge in files.items() if path.exists() for row in traced_rows(path, judge)]
-    return [*rows, *gpu_rows(), *published_rows()]
+    return [*rows, *megatron_rows(), *gpu_rows(), *published_rows(measured / "memory.json")]

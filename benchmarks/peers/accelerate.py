@@ -6,7 +6,7 @@ are given the whole model. Only one GPU can be said; no sequence length, batch o
 """
 
 from benchmarks.peers.models import meta_model
-from benchmarks.peers.tool import Figures, Tool, one_by_one
+from benchmarks.peers.tool import Figures, Tool, of_the_fullest
 from ftspec.plan.model import Plan
 
 
@@ -29,4 +29,4 @@ def ask(plan: Plan) -> Figures | None:
     return Figures(states, states)
 
 
-ACCELERATE = Tool("accelerate", "accelerate", "states of full training on one GPU", one_by_one(ask))
+ACCELERATE = Tool("accelerate", "accelerate", "states of full training on one GPU", of_the_fullest(ask))

@@ -7,7 +7,7 @@ checkpointing goes in, and no activation comes out.
 """
 
 from benchmarks.peers.models import meta_model
-from benchmarks.peers.tool import Figures, Tool, one_by_one
+from benchmarks.peers.tool import Figures, Tool, of_the_fullest
 from ftspec.plan.model import Plan
 
 
@@ -53,5 +53,5 @@ def ask(plan: Plan) -> Figures | None:
 
 
 DEEPSPEED = Tool(
-    "DeepSpeed", "deepspeed", "states of full mixed-precision training under ZeRO 2 and 3", one_by_one(ask)
+    "DeepSpeed", "deepspeed", "states of full mixed-precision training under ZeRO 2 and 3", of_the_fullest(ask)
 )

@@ -15,7 +15,7 @@ import logging
 from functools import cache
 from typing import Any
 
-from benchmarks.peers.tool import Figures, Tool, one_by_one
+from benchmarks.peers.tool import Figures, Tool, of_the_fullest
 from ftspec.catalog.shape import ModelShape
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
@@ -31,6 +31,7 @@ def is_expressible(plan: Plan) -> bool:
     one_kind = not set(shape.layer_types) - {"full_attention", "sliding_attention"}
     experts = shape.moe is None or not (shape.moe.num_shared_experts or shape.moe.first_k_dense_replace)
     usual = training.method.kind == "full" and training.loss == "standard" and training.optimizer.kind == "adamw"
+    usual = usual and plan.precision.compute in ("bf16", "fp16")
     kept_here = plan.parallelism.offload_optimizer == plan.parallelism.offload_parameters == "none"
     return plain and one_kind and experts and usual and kept_here and plan.parallelism.context == 1
 
@@ -117,4 +118,4 @@ def ask(plan: Plan) -> Figures | None:
     return Figures(round(answer[TOTAL]), round(answer[STATES]))
 
 
-LLM_ANALYSIS = Tool("llm-analysis", "llm-analysis", "full training of plain decoders, any layout", one_by_one(ask))
+LLM_ANALYSIS = Tool("llm-analysis", "llm-analysis", "full training of plain decoders, any layout", of_the_fullest(ask))

@@ -16,10 +16,13 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.peers.tool import Figures, Tool
+from benchmarks.peers.tool import Asked, Figures, Tool
 from ftspec.plan.model import Plan, PrecisionPlan
 
 MEGABYTE = 1024 * 1024
+Question = tuple[list[str], int, int]
+"""Arguments, GPUs, and micro-batches in a step."""
+
 MIXED = PrecisionPlan("bf16", "bf16", "fp32", "fp32", "fp32")
 
 
@@ -41,29 +44,27 @@ def as_megatron(plan: Plan) -> Plan:
     return replace(plan, training=training, precision=MIXED, parallelism=replace(plan.parallelism, zero_stage=0))
 
 
-def estimate(plans: Sequence[Plan]) -> list[Figures | None]:
+def estimate(several: Sequence[Asked]) -> list[Figures | None]:
     """The report's total and its weights and optimizer; None as well where Megatron refuses the arguments."""
     import megatron.core  # noqa: F401
 
-    from tests.oracles.megatron_memory import megatron_arguments
-
-    asked = [index for index, plan in enumerate(plans) if is_expressible(plan)]
-    questions = [
-        (megatron_arguments(as_megatron(plans[index])), plans[index].hardware.world_size, _micro_batches(plans[index]))
-        for index in asked
-    ]
+    asked = [index for index, each in enumerate(several) if not each.stage and is_expressible(each.plan)]
+    questions = [_question(several[index].plan) for index in asked]
     answers = _in_a_child(questions) if questions else []
-    figures: list[Figures | None] = [None] * len(plans)
+    figures: list[Figures | None] = [None] * len(several)
     for index, answer in zip(asked, answers, strict=True):
         figures[index] = Figures(*answer) if answer is not None else None
     return figures
 
 
-def _micro_batches(plan: Plan) -> int:
-    return plan.training.gradient_accumulation_steps
+def _question(plan: Plan) -> Question:
+    from tests.oracles.megatron_memory import megatron_arguments
+
+    steps = plan.training.gradient_accumulation_steps
+    return megatron_arguments(as_megatron(plan)), plan.hardware.world_size, steps
 
 
-def _in_a_child(questions: list[tuple[list[str], int, int]]) -> list[list[int] | None]:
+def _in_a_child(questions: list[Question]) -> list[list[int] | None]:
     environment = {**os.environ, "RANK": "0", "LOCAL_RANK": "0", "CUDA_DEVICE_MAX_CONNECTIONS": "1"}
     child = subprocess.run(
         [sys.executable, "-m", "benchmarks.peers.megatron"],

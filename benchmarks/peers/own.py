@@ -1,15 +1,24 @@
 """ftspec itself, as one tool among the others."""
 
-from benchmarks.peers.tool import Figures, Tool, one_by_one
+from collections.abc import Sequence
+
+from benchmarks.peers.tool import Asked, Figures, Tool
 from ftspec.memory.estimate import estimate_memory
-from ftspec.plan.model import Plan
 from tests.memory.plans import states_of
 
 
-def ask(plan: Plan) -> Figures:
-    """The fullest stage's tensors at the peak, and the most that a stage holds as states."""
-    total = max(stage.allocated_peak_bytes for stage in estimate_memory(plan).stages)
-    return Figures(total, max(states.total for states in states_of(plan)))
+def ask(asked: Asked) -> Figures:
+    """The stage's tensors at the peak, and what it holds as states, gradients in full."""
+    totals = [stage.allocated_peak_bytes for stage in estimate_memory(asked.plan).stages]
+    states = [each.total for each in states_of(asked.plan)]
+    if asked.stage is None:
+        return Figures(max(totals), max(states))
+    return Figures(totals[asked.stage], states[asked.stage])
 
 
-OWN = Tool("ftspec", "ftspec", "every row", one_by_one(ask))
+def estimate(several: Sequence[Asked]) -> list[Figures | None]:
+    """Figures for all of them."""
+    return [ask(asked) for asked in several]
+
+
+OWN = Tool("ftspec", "ftspec", "every row", estimate)

@@ -15,7 +15,14 @@ class Figures(NamedTuple):
     states: int
 
 
-Estimate = Callable[[Sequence[Plan]], list[Figures | None]]
+class Asked(NamedTuple):
+    """A plan, and the pipeline stage whose memory was measured; None is the fullest one."""
+
+    plan: Plan
+    stage: int | None = None
+
+
+Estimate = Callable[[Sequence[Asked]], list[Figures | None]]
 """Figures for each plan; None where the tool cannot express it. Raises ImportError where the tool is not installed."""
 
 
@@ -28,6 +35,8 @@ class Tool(NamedTuple):
     estimate: Estimate
 
 
-def one_by_one(ask: Callable[[Plan], Figures | None]) -> Estimate:
-    """An estimator that is asked for one plan at a time."""
-    return lambda plans: [ask(plan) for plan in plans]
+def of_the_fullest(ask: Callable[[Plan], Figures | None]) -> Estimate:
+    """A peer that is asked for one plan at a time. Each speaks of the fullest GPU, by its own account one of the first
+    stage, so a later stage cannot be asked for.
+    """
+    return lambda several: [None if asked.stage else ask(asked.plan) for asked in several]

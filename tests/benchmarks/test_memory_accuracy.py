@@ -9,13 +9,13 @@ import pytest
 
 from benchmarks import memory_accuracy
 from benchmarks.memory_accuracy import RESULTS, compare, errors_of, results
-from benchmarks.memory_rows import KEPT, gpu_rows, traced_rows
+from benchmarks.memory_rows import TRACES, gpu_rows, traced_rows
 from benchmarks.peers.accelerate import ACCELERATE
 from benchmarks.peers.deepspeed import DEEPSPEED
 from benchmarks.peers.llm_analysis import LLM_ANALYSIS
 from benchmarks.peers.megatron import MEGABYTE, MEGATRON
 from benchmarks.peers.own import OWN
-from benchmarks.peers.tool import Figures, Tool
+from benchmarks.peers.tool import Asked, Figures, Tool
 from ftspec.plan.model import Plan
 from ftspec.spec.methods import Lora
 from ftspec.spec.model import Checkpointing, Model, Parallelism, Precision, Training
@@ -23,16 +23,16 @@ from tests.memory.plans import plan_of
 
 LLAMA_1B = Model(from_="meta-llama/Llama-3.2-1B")
 MIXED = Precision(compute="bf16", parameters="fp32")
-ROWS = list(traced_rows(KEPT, "kept traces"))
+ROWS = list(traced_rows(TRACES / "traces.json", "kept traces"))
 
 
 def figures(tool: Tool, *plans: Plan) -> list[Figures]:
-    found = tool.estimate(plans)
+    found = tool.estimate([Asked(plan) for plan in plans])
     return [each for each in found if each is not None]
 
 
 def test_ftspec_is_asked_for_what_was_traced() -> None:
-    own = OWN.estimate([row.plan for row in ROWS])
+    own = OWN.estimate([Asked(row.plan) for row in ROWS])
     assert errors_of(ROWS, own, states=False)[-1] < 0.02
     assert errors_of(ROWS, own, states=True)[-1] < 1e-5
 
@@ -87,9 +87,9 @@ def test_megatron_s_report_is_read_right() -> None:
 def test_what_no_peer_can_express_is_not_covered() -> None:
     adapters = plan_of(model=LLAMA_1B, training=Training(method=Lora(rank=8)))
     for tool in (ACCELERATE, DEEPSPEED, MEGATRON):
-        assert tool.estimate([adapters]) == [None]
+        assert tool.estimate([Asked(adapters)]) == [None]
     pytest.importorskip("llm_analysis")
-    assert LLM_ANALYSIS.estimate([adapters]) == [None]
+    assert LLM_ANALYSIS.estimate([Asked(adapters)]) == [None]
 
 
 def test_errors_are_over_covered_rows_only() -> None:
@@ -101,7 +101,7 @@ def test_errors_are_over_covered_rows_only() -> None:
 
 
 def test_a_tool_that_is_missing_is_left_out_and_named(capsys: pytest.CaptureFixture[str]) -> None:
-    def missing(_: Sequence[Plan]) -> list[Figures | None]:
+    def missing(_: Sequence[Asked]) -> list[Figures | None]:
         raise ImportError("no such package")
 
     found = results(ROWS[:2], (OWN, Tool("absent", "absent", "nothing", missing)))
@@ -127,7 +127,7 @@ def test_what_is_written_is_what_is_printed(
 
 
 def test_nothing_measured_on_a_gpu_is_no_row() -> None:
-    assert list(gpu_rows(KEPT.with_name("no-such-file.json"))) == []
+    assert list(gpu_rows(TRACES / "no-such-file.json")) == []
 
 
 def test_what_is_committed_shows_what_the_docs_say() -> None:
