@@ -50,6 +50,8 @@ def _table(job: Job, columns: Sequence[tuple[int, Job]]) -> Table:
     _add_words(table, "at its peak in", everything, lambda each: phrase(each.memory.fullest.phase))
     _add_words(table, "pipeline stage", everything, lambda each: str(each.memory.fullest.pipeline_stage))
     _add_words(table, "usable", everything, lambda each: gib(each.memory.capacity_bytes))
+    if any(each.memory.host.bytes_per_node for each in everything):
+        _add_words(table, "a node's main memory", everything, lambda each: gib(each.memory.host.bytes_per_node))
     _add_words(table, "layout", everything, lambda each: layout_in_words(each.plan))
     _add_words(table, "ZeRO stage", everything, lambda each: str(each.plan.parallelism.zero_stage))
     _add_words(table, "verdict", everything, lambda each: verdict_in_words(each.memory))

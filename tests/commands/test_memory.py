@@ -171,3 +171,9 @@ def test_json_loads_no_tables(good: Path) -> None:
         "sys.exit(code or bool({'rich', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+
+
+def test_what_is_offloaded_is_shown_on_the_host(ftspec, good: Path) -> None:
+    change = "parallelism.offload.optimizer=cpu"
+    assert "a node's main memory" in ftspec("memory", good.name, "--what-if", change).stdout
+    assert "a node's main memory" not in ftspec("memory", good.name, "--what-if", "parallelism.zero_stage=2").stdout
