@@ -3,12 +3,12 @@
 from ftspec.core.record import record
 from ftspec.memory.holdings import Degrees, Holding, frozen_holding, replicas, trained_holding
 from ftspec.memory.kinds import Kinds
-from ftspec.memory.numbers import parts, smallest
+from ftspec.memory.numbers import parts
 from ftspec.memory.optimizers.layer_wise import is_layer_wise, layer_wise_shares
 from ftspec.memory.optimizers.pieces import Updated
 from ftspec.memory.optimizers.states import state_bytes
 from ftspec.memory.outline import Section
-from ftspec.memory.quantization import packed_bytes, packed_elements
+from ftspec.memory.quantization import packed_of
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
@@ -106,9 +106,8 @@ def _frozen_bytes(plan: Plan, kinds: Kinds, section: Section, degrees: Degrees) 
     width = DTYPE_BYTES[plan.precision.parameters]
     if method.kind != "qlora":
         return elements * width
-    matrices = packed_elements(plan, kinds, section)
-    packed = smallest(elements, matrices // degrees.dense if sharded else matrices)
-    return packed_bytes(packed, method.double_quantization) + (elements - packed) * width
+    packed = packed_of(plan, kinds, section, degrees, sharded)
+    return packed.held + (elements - packed.elements) * width
 
 
 def stage_states(plan: Plan, kinds: Kinds, section: Section) -> States:

@@ -5,7 +5,7 @@ import pytest
 from ftspec.memory.estimate import estimate_memory
 from ftspec.memory.holdings import Degrees, Holding, tensorwise_part
 from ftspec.memory.optimizers.states import moments
-from ftspec.memory.quantization import packed_bytes
+from ftspec.memory.quantization import scale_bytes
 from ftspec.memory.shard import Shard, Tensor
 from ftspec.memory.states import States, flat_elements
 from ftspec.plan.model import Plan
@@ -131,8 +131,8 @@ def test_optimizers(kind: str, count: int, bytes_a_parameter: float) -> None:
 def test_quantized_weights_as_in_the_qlora_paper() -> None:
     """Dettmers et al. 2023, section 3: double quantization takes a scale's share from 0.5 to 0.127 bits a weight."""
     weights = 2**30
-    assert packed_bytes(weights, False) * 8 / weights == 4 + 0.5
-    assert packed_bytes(weights, True) * 8 / weights == pytest.approx(4 + 0.127, abs=5e-4)
+    assert scale_bytes(weights, False) * 8 / weights == pytest.approx(0.5, abs=1e-6)
+    assert scale_bytes(weights, True) * 8 / weights == pytest.approx(0.127, abs=5e-4)
 
 
 def test_adapters_by_hand() -> None:
@@ -153,7 +153,21 @@ def test_qlora_packs_the_layers_and_nothing_else() -> None:
     matrices = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336)
     rest = LLAMA_8B_PARAMETERS - matrices
     adapters = 32 * 16 * (2 * 8192 + 2 * 5120 + 3 * 18432)
-    assert states.parameters == matrices // 2 + 4 * (matrices // 64) + 2 * rest + 4 * adapters
+    codes = 32 * 7 * 64
+    assert states.parameters == matrices // 2 + 4 * (matrices // 64) + codes + 2 * rest + 4 * adapters
+
+
+def test_scales_are_whole_where_packed_weights_are_sharded() -> None:
+    """FSDP2 over 8 ranks: of the weights an eighth, of their scales and tables all; doubly quantized."""
+    method = Qlora(rank=16, double_quantization=True, adapter_dtype="bf16")
+    whole = states_of(plan_of(training=Training(method=method)))[0]
+    part = states_of(plan_of("fsdp2", gpus=8, training=Training(method=method)))[0]
+    matrices = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336)
+    scales = matrices // 64 + 4 * (matrices // 64 // 256) + 32 * 7 * (64 + 1024 + 4)
+    adapters = 32 * 16 * (2 * 8192 + 2 * 5120 + 3 * 18432)
+    rest = LLAMA_8B_PARAMETERS - matrices
+    assert whole.parameters == matrices // 2 + scales + 2 * rest + 2 * adapters
+    assert part.parameters == (matrices // 2 + 2 * rest + 2 * adapters) // 8 + scales
 
 
 def test_partial_training_updates_the_last_layers() -> None:
