@@ -13,7 +13,7 @@ from ftspec.memory.moment import Moment
 from ftspec.memory.moments import stage_moments
 from ftspec.memory.offload import on_device
 from ftspec.memory.outline import Section, sections
-from ftspec.memory.overhead import STREAMS_APART, framework_overhead, other_streams
+from ftspec.memory.overhead import STREAMS_APART, framework_overhead, other_streams, outside_torch
 from ftspec.memory.states import States, stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
@@ -97,8 +97,14 @@ def _stage(plan: Plan, step: StageStep) -> StageMemory:
 
 
 def interval_around(plan: Plan, peak: int) -> tuple[int, int]:
-    """The peak less and more the model's uncertainty for the stack (`facts.json`)."""
-    half = peak * fact("uncertainty_per_mille", plan.training.stack) // 1000
+    """The peak less and more what is uncertain (`facts.json`): a share of it by stack, more with 4-bit weights, and a
+    share of what lies outside torch, which differs most from one machine to the next.
+    """
+    share = fact("uncertainty_per_mille", plan.training.stack)
+    if plan.training.method.kind == "qlora":
+        share += fact("uncertainty_per_mille", "quantized")
+    outside = outside_torch(plan) * fact("uncertainty_per_mille", "outside_torch")
+    half = (peak * share + outside) // 1000
     return peak - half, peak + half
 
 

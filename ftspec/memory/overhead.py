@@ -23,8 +23,14 @@ def framework_overhead(plan: Plan, allocated: int, other_streams: int = 0) -> in
     """
     if plan.hardware.accelerator.vendor == "cpu":
         return 0
-    fixed = fact("overhead", "cuda_context_bytes") + cublas_workspace(plan) + nccl(plan)
-    return fixed + other_streams + fragmentation(plan, allocated)
+    return outside_torch(plan) + cublas_workspace(plan) + other_streams + fragmentation(plan, allocated)
+
+
+def outside_torch(plan: Plan) -> int:
+    """What nvidia-smi counts and torch's allocator does not: the CUDA context and the communicators' buffers."""
+    if plan.hardware.accelerator.vendor == "cpu":
+        return 0
+    return fact("overhead", "cuda_context_bytes") + nccl(plan)
 
 
 def cublas_workspace(plan: Plan) -> int:
