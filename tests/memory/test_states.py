@@ -2,6 +2,7 @@
 
 import pytest
 
+from ftspec.memory.communication.fsdp2 import groups_of
 from ftspec.memory.estimate import estimate_memory
 from ftspec.memory.holdings import Degrees, Holding, tensorwise_part
 from ftspec.memory.optimizers.states import moments
@@ -12,7 +13,7 @@ from ftspec.plan.model import Plan
 from ftspec.spec.methods import Lora, Partial, Qlora
 from ftspec.spec.model import Model, Offload, Parallelism, Precision, Training
 from ftspec.spec.optimizers import OptimizerChoice
-from tests.memory.plans import plan_of, states_of
+from tests.memory.plans import frames_of, plan_of, states_of
 
 LLAMA_8B_PARAMETERS = 8_030_261_248
 TINY = Model(
@@ -195,3 +196,13 @@ def test_experts_are_divided_over_their_own_ranks() -> None:
     expert = 32 * 3 * 4096 * 14336
     dense = 46_702_792_704 - 8 * expert
     assert states_of(plan)[0].parameters == 2 * (dense + expert)
+
+
+def test_packed_weights_are_gathered_packed() -> None:
+    """FSDP2 gathers a layer of QLoRA in half a byte a weight, one of LoRA in two, with norms and adapters alike."""
+    buffers = []
+    for method in (Lora(rank=16, targets="all_linear"), Qlora(rank=16, targets="all_linear")):
+        (frame,) = frames_of(plan_of("fsdp2", gpus=8, training=Training(method=method)))
+        buffers.append(groups_of(frame).layer)
+    matrices = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
+    assert buffers[0] - buffers[1] == 2 * matrices - matrices // 2

@@ -1,12 +1,15 @@
 """The buffers of torch's `fully_shard`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import reduce
 
 from ftspec.core.record import record
 from ftspec.memory.communication.buffers import Buffers
 from ftspec.memory.holdings import gathered_elements, replicas, tensorwise_part
-from ftspec.memory.numbers import largest
-from ftspec.memory.shard import Shard
+from ftspec.memory.kinds import Kind
+from ftspec.memory.numbers import largest, parts
+from ftspec.memory.quantization import packed_matrices
+from ftspec.memory.shard import NOTHING, Shard, cuts_of
 from ftspec.memory.step.frame import Frame
 from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer
 from ftspec.plan.model import DTYPE_BYTES
@@ -32,11 +35,15 @@ def reduced_width(frame: Frame) -> int:
     return DTYPE_BYTES[method.adapter_dtype if adapted else frame.plan.precision.gradients]
 
 
-def _largest(frame: Frame, elements: Callable[[Shard], int], *parts_of_layer: Iterable[Shard]) -> int:
-    found = 0
-    for shards in zip(*parts_of_layer, strict=True):
-        found = largest(found, sum(elements(shard) for shard in shards))
-    return found
+def _largest(numbers: Iterable[int]) -> int:
+    return reduce(largest, numbers, 0)
+
+
+def _packed(frame: Frame, kind: Kind) -> Shard:
+    """The 4-bit matrices of a layer: they are gathered as they are held, by 4 in two bytes."""
+    if not frame.setting.quantized:
+        return NOTHING
+    return packed_matrices(frame.setting.shape, kind.layer, cuts_of(frame.plan.parallelism))
 
 
 def groups_of(frame: Frame) -> Groups:
@@ -49,20 +56,23 @@ def groups_of(frame: Frame) -> Groups:
     shared = degrees.dense > 1
     width, reduced = shared * frame.setting.parameters, shared * reduced_width(frame)
     kinds = [frame.kinds.each[kind] for kind in section.outline.kinds]
-    trained = [trained_layer(plan, kind) for kind in kinds]
-    frozen = [frozen_layer(plan, kind) for kind in kinds]
     ends = (section.embedding, section.head)
     trained_root, frozen_root = trained_ends(plan, *ends), frozen_ends(plan, *ends)
 
     def gathered(shard: Shard) -> int:
         return gathered_elements(shard, degrees)
 
+    def in_bytes(kind: Kind) -> int:
+        packed = _packed(frame, kind)
+        whole = gathered(trained_layer(plan, kind)) + gathered(frozen_layer(plan, kind)) - gathered(packed)
+        return whole * width + shared * parts(packed.elements, 2)
+
     return Groups(
         root=(gathered(trained_root) + gathered(frozen_root)) * width,
-        layer=_largest(frame, gathered, trained, frozen) * width,
+        layer=_largest(in_bytes(kind) for kind in kinds),
         root_reduced=gathered(trained_root) * reduced,
         root_part=tensorwise_part(trained_root, degrees, by_rows=True) * reduced,
-        layer_reduced=_largest(frame, gathered, trained) * reduced,
+        layer_reduced=_largest(gathered(trained_layer(plan, kind)) for kind in kinds) * reduced,
     )
 
 
