@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from benchmarks.layouts import LENGTHS, columns, job
+from benchmarks.peers.llm_analysis import summary
 from ftspec.memory.batch import estimate_batch
 from ftspec.memory.estimate import estimate_memory
 from ftspec.plan.model import Plan
@@ -83,14 +84,12 @@ def batch_rate(lengths: tuple[int, ...], repeats: int = REPEATS) -> tuple[int, f
 
 
 def peer_microseconds(plan: Plan) -> float | None:
-    """llm-analysis's time for the same plans; None where it is not installed."""
+    """llm-analysis's time for the same plans, interleaved stages as plain ones; None where it is not installed."""
     try:
-        from benchmarks.peers.llm_analysis import ask
-
-        ask(plan)
+        summary(plan)
     except ImportError:
         return None
-    return microseconds(ask, list(variations(plan)))
+    return microseconds(summary, list(variations(plan)))
 
 
 def profile() -> None:

@@ -1,8 +1,9 @@
 """accelerate's `estimate-memory` (accelerate/commands/estimate.py): states of training with Adam, from the model alone.
 
-Its command prints the largest of four figures (model, gradients, optimizer, step), which is what is taken here, in
-the data type in which the plan holds its parameters. The command builds the model without its head; here its functions
-are given the whole model. Only one GPU can be said; no sequence length, batch or checkpointing goes in.
+Its command prints the largest of four figures (model, gradients, optimizer, step) for some data types, which is what is
+taken here: for float32 (16 bytes a parameter) where parameters or a master copy are fp32, else for float16 (8). The
+command builds the model without its head; here its functions are given the whole model. Only one GPU can be said; no
+sequence length, batch or checkpointing goes in.
 """
 
 from benchmarks.peers.models import meta_model
@@ -24,7 +25,8 @@ def ask(plan: Plan) -> Figures | None:
     if not is_expressible(plan):
         return None
     size, _ = calculate_maximum_sizes(meta_model(plan).float())
-    dtype = "float32" if plan.precision.parameters == "fp32" else "float16"
+    wide = "fp32" in (plan.precision.parameters, plan.precision.master_parameters)
+    dtype = "float32" if wide else "float16"
     states = int(max(estimate_training_usage(size, dtype).values()))
     return Figures(states, states)
 

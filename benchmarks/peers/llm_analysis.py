@@ -8,7 +8,8 @@ How its interface is used at its best:
 - the GPU is given more memory than any row needs, since a batch that does not fit is refused.
 
 What it cannot express: adapters, frozen layers, heads whose widths do not add up to the hidden size, layers of several
-kinds, latent attention, and loss functions other than the standard one. It takes embeddings as tied.
+kinds, latent attention, uneven or interleaved stages, and loss functions other than the standard one. It takes
+embeddings as tied.
 """
 
 import logging
@@ -33,7 +34,9 @@ def is_expressible(plan: Plan) -> bool:
     usual = training.method.kind == "full" and training.loss == "standard" and training.optimizer.kind == "adamw"
     usual = usual and plan.precision.compute in ("bf16", "fp16")
     kept_here = plan.parallelism.offload_optimizer == plan.parallelism.offload_parameters == "none"
-    return plain and one_kind and experts and usual and kept_here and plan.parallelism.context == 1
+    layout = plan.parallelism
+    even = layout.virtual_pipeline == 1 and len({stage.num_layers for stage in plan.stages}) == 1
+    return plain and one_kind and experts and usual and kept_here and even and layout.context == 1
 
 
 def _mlp_width(shape: ModelShape) -> float:
