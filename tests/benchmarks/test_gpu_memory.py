@@ -82,7 +82,7 @@ def test_a_row_says_what_was_read_or_why_nothing_was() -> None:
 
 
 def recorded() -> Iterator[dict[str, Any]]:
-    """Rows as they would be if the estimate were right, a tenth too high, and not measured."""
+    """Rows as they would be if the estimate were right, too high by a tenth of the tensors and by all of the process, and not measured."""
     estimate = estimate_memory(plan(LLAMA_1B))
     tensors, process = estimate.fullest.allocated_peak_bytes, estimate.peak_bytes
     yield {**asdict(LLAMA_1B), "allocated_bytes": tensors, "reserved_bytes": process, "process_bytes": process}
@@ -90,7 +90,7 @@ def recorded() -> Iterator[dict[str, Any]]:
         **asdict(LLAMA_1B),
         "allocated_bytes": tensors / 1.1,
         "reserved_bytes": process,
-        "process_bytes": process / 1.1,
+        "process_bytes": process / 2,
     }
     yield {**asdict(LLAMA_1B), "skipped": "out of memory"}
 
@@ -98,7 +98,7 @@ def recorded() -> Iterator[dict[str, Any]]:
 def test_recorded_rows_are_compared() -> None:
     right, high = compare(list(recorded()))
     assert (right.allocated, right.process, right.covered) == (0, 0, True)
-    assert (high.allocated, high.process) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert (high.allocated, high.process) == (pytest.approx(0.1), pytest.approx(1))
     assert not high.covered
     assert summary([right, high]).startswith("2 cases: tensors 5.00% off at the median, 10.00% at worst")
     assert summary([]) == "nothing was measured"
