@@ -82,7 +82,7 @@ def test_a_row_says_what_was_read_or_why_nothing_was() -> None:
 
 
 def recorded() -> Iterator[dict[str, Any]]:
-    """Rows as they would be if the estimate were right, too high by a tenth of the tensors and by all of the process, and not measured."""
+    """Rows as they would be if the estimate were right, if it were far too high, and one that was not measured."""
     estimate = estimate_memory(plan(LLAMA_1B))
     tensors, process = estimate.fullest.allocated_peak_bytes, estimate.peak_bytes
     yield {**asdict(LLAMA_1B), "allocated_bytes": tensors, "reserved_bytes": process, "process_bytes": process}
