@@ -30,10 +30,10 @@ def zero_optimizer(frame: Frame) -> HostRank:
 
 
 def _accumulated_tensors(plan: Plan, trained: Trained) -> int:
-    """Between micro-batches the gradients of a rank's tensors wait on the host, whole, in their own type
+    """Between micro-batches ZeRO 2's gradients of a rank's tensors wait on the host, whole, in their own type
     (deepspeed/runtime/zero/stage_1_and_2.py, `async_accumulate_grad_in_cpu_via_gpu`).
     """
-    again = plan.training.gradient_accumulation_steps > 1
+    again = plan.training.gradient_accumulation_steps > 1 and trained.engine == "zero_2"
     return partition_buffer(trained) if again and trained.accumulated <= trained.made < trained.master else 0
 
 

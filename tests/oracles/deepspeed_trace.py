@@ -96,6 +96,32 @@ def model_of(job: dict[str, Any], dtype: torch.dtype) -> LlamaForCausalLM:
     return model.train()
 
 
+def on_host(optimizer: Any) -> dict[str, int]:
+    """Bytes of the buffers that the engine makes on the host if the optimizer or parameters are offloaded."""
+    flat = [
+        *getattr(optimizer, "single_partition_of_fp32_groups", ()),
+        *getattr(optimizer, "fp32_partitioned_groups_flat", ()),
+    ]
+    buffers = {
+        "master_parameters": flat,
+        "gradients": [
+            *(each.grad for each in flat if each.grad is not None),
+            *getattr(optimizer, "accumulated_grads_in_cpu", {}).values(),
+            getattr(optimizer, "grad_partitions_flat_buffer", None),
+        ],
+        "staging": [
+            *getattr(optimizer, "param_buffer_of_bit16_for_cpu_offload_groups", ()),
+            getattr(optimizer, "temp_grad_buffer_for_cpu_offload", None),
+        ],
+        "parameters": getattr(optimizer, "param_groups_fp16_flat_cpu_memory", ()),
+    }
+    storages = {
+        name: {each.untyped_storage().data_ptr(): each.untyped_storage() for each in held if each is not None}
+        for name, held in buffers.items()
+    }
+    return {name: sum(each.nbytes() for each in held.values()) for name, held in storages.items()}
+
+
 def trace(job: dict[str, Any]) -> dict[str, Any]:
     """What is alive in the phases of a job's last step."""
     config = job["config"]
@@ -125,6 +151,7 @@ def trace(job: dict[str, Any]) -> dict[str, Any]:
         "name": job["name"],
         "optimizer": type(engine.optimizer).__name__,
         "skipped_steps": engine.skipped_steps,
+        "host": on_host(engine.optimizer),
         "peaks": alive.peaks,
         "made_by": {phase: alive.made_by[phase] for phase in alive.peaks},
     }

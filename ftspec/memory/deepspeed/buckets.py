@@ -95,9 +95,17 @@ def after_backward(plan: Plan, trained: Trained) -> int:
         return smallest(trained.elements, limit + trained.largest) * trained.made
     if trained.engine == "zero_1":
         copies = largest(reduction_copy(plan, trained), partition_buffer(trained))
-        return bucket(plan, trained) + copies - _taken_over(plan, trained)
+        return _buckets_at_the_end(plan, trained) + copies - _taken_over(plan, trained)
     alone = trained.elements <= plan.zero.reduce_bucket_size
     return when(alone, _last_bucket(plan, trained))
+
+
+def _buckets_at_the_end(plan: Plan, trained: Trained) -> int:
+    """The pipeline engine has ZeRO 1 make another bucket when it reduces
+    (deepspeed/runtime/zero/stage_1_and_2.py, `reduce_gradients`).
+    """
+    held = bucket(plan, trained)
+    return held + when(plan.parallelism.pipeline > 1, held)
 
 
 def _last_bucket(plan: Plan, trained: Trained) -> int:

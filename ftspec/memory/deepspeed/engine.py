@@ -18,8 +18,8 @@ Engine = Literal["plain", "fp16", "bf16", "zero_1", "zero_2", "zero_3"]
 def engine_of(plan: Plan) -> Engine:
     """The wrapper that `deepspeed.initialize` picks (deepspeed/runtime/engine.py, `_do_optimizer_sanity_check`).
 
-    `fp16` is FP16_Optimizer, for bf16 too; `bf16` is BF16_Optimizer: ZeRO 1 with fp32 gradients of bf16 parameters, or
-    a pipeline of bf16 without ZeRO.
+    `fp16` is FP16_Optimizer, for bf16 too; `bf16` is BF16_Optimizer: ZeRO 1 with fp32 gradients of bf16 parameters. A
+    pipeline of bf16 without ZeRO has it too, which is not told apart here.
     """
     precision, layout = plan.precision, plan.parallelism
     half = precision.parameters != "fp32"
