@@ -35,8 +35,10 @@ def _of_deepspeed(frame: Frame, left: int) -> int:
 
 def _gradient_copies(plan: Plan, states: States) -> int:
     """The master copy is stepped with gradients of its own type: a copy where they were accumulated in 16 bits
-    (megatron/core/optimizer/optimizer.py, `_copy_model_grads_to_main_grads`).
+    (megatron/core/optimizer/optimizer.py, `_copy_model_grads_to_main_grads`). Without ZeRO, Megatron-DeepSpeed flattens
+    the copies while they are there one by one (deepspeed/runtime/fp16/fused_optimizer.py, `step`).
     """
     if plan.precision.master_parameters == "none" or DTYPE_BYTES[plan.precision.gradients] == 4:
         return 0
-    return states.master_parameters
+    twice = plan.training.stack == "megatron_deepspeed" and plan.parallelism.zero_stage == 0
+    return states.master_parameters * (2 if twice else 1)
