@@ -164,3 +164,46 @@ def constant_rate_has_no_minimum(rule: Rule, plan: Plan) -> Iterator[Finding]:
             blamed(plan, f"{_SCHEDULER}.minimum_learning_rate"),
             "leave it out, or write linear or cosine",
         )
+
+
+@plan_rule(
+    "FT356",
+    Severity.ERROR,
+    "Adafactor does not run under FSDP2",
+    "FSDP2 shards every matrix as a DTensor. transformers' Adafactor mixes its row and column factors, plain tensors,"
+    " with DTensors; torch's takes the square of a partial norm in place. Either stops at the first step.",
+    bad=job(training="stack = fsdp2  optimizer = adafactor"),
+    good=job(training="stack = fsdp2  optimizer = adamw_8bit"),
+)
+def adafactor_sees_plain_tensors(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """adafactor on stack fsdp2."""
+    if plan.training.optimizer.kind == "adafactor" and plan.training.stack == "fsdp2":
+        yield rule.finding(
+            "adafactor stops at the first step under FSDP2: it does not take sharded tensors",
+            blamed(plan, _OPTIMIZER, "training.stack"),
+            "write optimizer = adamw_8bit, or stack = ddp",
+        )
+
+
+_ON_DTENSORS = {"adamw_8bit": "torchao's AdamW8bit", "lion": "lion-pytorch's Lion"}
+
+
+@plan_rule(
+    "FT357",
+    Severity.NOTE,
+    "the optimizer that runs on sharded tensors is another package's",
+    "bitsandbytes' kernels do not take the DTensors that FSDP2 makes of parameters. torchao's AdamW8bit does (it keeps"
+    " a table of codes for each tensor, and does not quantize tensors that 256 does not divide), and lion-pytorch's"
+    " Lion (its moment is as wide as the parameter).",
+    bad=job(training="stack = fsdp2  optimizer = adamw_8bit"),
+    good=job(training="stack = ddp  optimizer = adamw_8bit"),
+)
+def optimizer_takes_sharded_tensors(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """adamw_8bit and lion on stack fsdp2."""
+    kind = plan.training.optimizer.kind
+    if kind in _ON_DTENSORS and plan.training.stack == "fsdp2":
+        yield rule.finding(
+            f"{kind} under FSDP2 is {_ON_DTENSORS[kind]}: bitsandbytes' does not take sharded tensors",
+            blamed(plan, _OPTIMIZER),
+            f"pass {_ON_DTENSORS[kind]} to the trainer",
+        )
