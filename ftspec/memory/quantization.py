@@ -24,6 +24,9 @@ CODE_BYTES = 4 * 16
 SCALE_CODE_BYTES = 4 * 256 + 4
 """The table of the scales of doubly quantized weights, one for each, and what is added to them: `QuantState.offset`."""
 
+_PROJECTIONS = ("proj.weight", "proj_with_mqa.weight")
+"""How the names of the weights that are packed end."""
+
 
 def scale_bytes(elements: int, double_quantization: bool) -> int:
     """An fp32 scale a block; doubly quantized, a byte and an fp32 scale for 256 of them (Dettmers et al. 2023,
@@ -70,4 +73,4 @@ def packed_matrices(shape: ModelShape, layer: int, cuts: Cuts) -> Shard:
     as the plan's parameters: fp32 after peft's `prepare_model_for_kbit_training`, which trainers mostly undo for the
     embedding and the head (peft/utils/other.py).
     """
-    return cut_tensors([w for w in layer_weights(shape, layer) if w.name.endswith("proj.weight")], cuts)
+    return cut_tensors([w for w in layer_weights(shape, layer) if w.name.endswith(_PROJECTIONS)], cuts)

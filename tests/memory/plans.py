@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from ftspec.catalog.models import ModelRow, find_model
 from ftspec.catalog.parameters import count_parameters
 from ftspec.catalog.shape import ModelShape
 from ftspec.memory.estimate import sections_of
@@ -13,7 +14,7 @@ from ftspec.plan.model import Plan, Stack
 from ftspec.plan.resolve import resolve
 from ftspec.plan.stages import lay_out_stages
 from ftspec.spec.document import Document
-from ftspec.spec.methods import Full, Lora, Partial
+from ftspec.spec.methods import Full, Lora, LoraTargets, Partial, Qlora
 from ftspec.spec.model import Checkpointing, Hardware, Model, Parallelism, Precision, Spec, Training
 
 CATALOG_IDS = {
@@ -68,19 +69,39 @@ def frames_of(plan: Plan) -> list[Frame]:
     return [Frame(shared, section) for section, _ in sections_of(plan, kinds)]
 
 
-def _method(row: dict[str, Any]) -> Full | Lora | Partial:
-    if row["method"] == "lora":
-        targets = "attention" if row["lora_targets"] == "attention" else "all_linear"
+def _method(row: dict[str, Any]) -> Full | Lora | Qlora | Partial:
+    kind = row.get("method", "full")
+    if kind == "last":
+        return Partial(last_layers=1)
+    if kind == "partial":
+        return Partial(row["last_layers"], embeddings=row.get("embeddings", False), head=row.get("head", False))
+    if kind == "full":
+        return Full()
+    targets: LoraTargets = "attention" if row["lora_targets"] == "attention" else "all_linear"
+    if kind == "lora":
         return Lora(rank=row["lora_rank"], targets=targets, adapter_dtype="fp32")
-    return Partial(last_layers=1) if row["method"] == "last" else Full()
+    double = row.get("double_quantization", False)
+    return Qlora(rank=row["lora_rank"], targets=targets, adapter_dtype="fp32", double_quantization=double)
+
+
+def _model(row: dict[str, Any]) -> Model:
+    """Learned positions are as many as the sequence needs; a vocabulary of another size where the row has one."""
+    identifier = CATALOG_IDS.get(row["model"], row["model"])
+    vocabulary = row.get("vocab_size") or None
+    model = Model(from_=identifier, num_hidden_layers=row["num_hidden_layers"], vocab_size=vocabulary)
+    if row["model"] == "gpt2-xl":
+        return replace(model, max_position_embeddings=16384)
+    found = find_model(identifier)
+    assert isinstance(found, ModelRow), identifier
+    if found.shape.position != "learned":
+        return model
+    positions = max(found.shape.max_position_embeddings, row["sequence_length"])
+    return replace(model, max_position_embeddings=positions)
 
 
 def measured_plan(row: dict[str, Any]) -> Plan:
     """The plan that a row of exact traces was made for: one device, or FSDP2 over `world_size` of them."""
     world_size = row.get("world_size", 1)
-    model = Model(from_=CATALOG_IDS.get(row["model"], row["model"]), num_hidden_layers=row["num_hidden_layers"])
-    if row["model"] == "gpt2-xl":
-        model = replace(model, max_position_embeddings=16384)
     training = Training(
         method=_method(row),
         sequence_length=row["sequence_length"],
@@ -91,7 +112,7 @@ def measured_plan(row: dict[str, Any]) -> Plan:
     precision = Precision(compute="bf16", parameters="bf16" if row["dtype"] == "bf16" else "fp32")
     return plan_of(
         "fsdp2" if world_size > 1 else "ddp",
-        model=model,
+        model=_model(row),
         gpus=world_size,
         training=training,
         precision=precision,

@@ -1,137 +1,65 @@
 """Exact memory of one training step of a real transformers model, without a GPU and without its memory.
 
-torch's FakeTensorMode runs the step on shapes alone, and MemTracker counts the bytes alive after every operation, by
-category. The model is built from the catalog's shape.
-
-    python -m tests.oracles.step_trace    writes tests/memory/traces.json anew
+python -m tests.oracles.step_trace
+    writes tests/memory/traces.json anew
+python -m tests.oracles.step_trace google/gemma-2b sequence_length=4096 method=lora lora_rank=16 lora_targets=all
+    traces one step (fields of `Case`) and shows the estimate beside it
 """
 
-import gc
+import ast
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+import sys
+from dataclasses import replace
+from typing import Any
 
-from ftspec.catalog.models import ModelRow, find_model
-from tests.oracles.transformers_models import transformers_config
+from ftspec.memory.estimate import estimate_memory
+from tests.memory.plans import measured_plan
+from tests.oracles.traces.case import Case
+from tests.oracles.traces.golden import GOLDEN, compact, golden_cases
+from tests.oracles.traces.trace import trace
 
-GOLDEN = Path(__file__).resolve().parents[1] / "memory" / "traces.json"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One step on one device. `dtype` fp32 is fp32 parameters under bf16 autocast, bf16 is bf16 throughout."""
-
-    model: str
-    num_hidden_layers: int
-    sequence_length: int
-    micro_batch_size: int
-    activation_checkpointing: bool
-    attention: Literal["sdpa", "eager"]
-    dtype: Literal["bf16", "fp32"]
-    method: Literal["full"] = "full"
+ORDINARY = Case("", 2, 1024, 1, activation_checkpointing=False, attention="sdpa", dtype="bf16")
 
 
-MODELS = (
-    "Qwen/Qwen2.5-0.5B",
-    "meta-llama/Llama-3.2-3B",
-    "meta-llama/Llama-2-13b-hf",
-    "Qwen/Qwen3-4B",
-    "bigcode/starcoder2-3b",
-    "EleutherAI/pythia-1.4b",
-    "openai-community/gpt2",
-    "google/gemma-2b",
-    "Qwen/Qwen3-30B-A3B",
-)
-"""Models that are traced: tied and untied, grouped and plain heads, gated and plain MLPs, both norms, experts."""
-
-
-def build(case: Case) -> Any:
-    """The model of a case, in the mode of the caller."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    row = find_model(case.model)
-    assert isinstance(row, ModelRow)
-    shape = replace(row.shape, num_hidden_layers=case.num_hidden_layers, rope_scaling=None)
-    config = transformers_config(replace(row, shape=shape))
-    config._attn_implementation, config.use_cache = case.attention, False
-    if row.shape.moe is not None:
-        config._experts_implementation = "grouped_mm"
-    torch.set_default_dtype(torch.bfloat16 if case.dtype == "bf16" else torch.float32)
-    try:
-        model = AutoModelForCausalLM.from_config(config)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    if case.activation_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return model.train()
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """No garbage collection inside: whether it runs in a step depends on what the process did before."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def trace(case: Case) -> dict[str, int]:
-    """Bytes by category at the peak of the second step, when the optimizer's states exist."""
-    import torch
-    from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.distributed._tools.mem_tracker import MemTracker
-
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        model = build(case)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-        ids = torch.zeros((case.micro_batch_size, case.sequence_length), dtype=torch.long)
-        output = None
-
-        def step() -> None:
-            nonlocal output
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=case.dtype == "fp32"):
-                output = model(input_ids=ids, labels=ids)
-            output.loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-        tracker = MemTracker()
-        tracker.track_external(model, optimizer, ids)
-        with tracker, without_collection():
-            step()
-            tracker.reset_mod_stats()
-            step()
-        peak = tracker.get_tracker_snapshot("peak")
-    (categories,) = peak.values()
-    return {str(getattr(name, "value", name)): count for name, count in categories.items()}
-
-
-def golden_cases() -> list[Case]:
-    """Two shapes of step for each model, so that checkpointing, attention and precision each occur both ways."""
-    cases = []
-    for index, model in enumerate(MODELS):
-        fp32: Literal["bf16", "fp32"] = "bf16" if "A3B" in model else "fp32"
-        cases.append(Case(model, 3, 512, 2, index % 2 == 0, "sdpa", "bf16"))
-        cases.append(Case(model, 2, 1024, 1, index % 2 == 1, "eager" if index % 3 == 0 else "sdpa", fp32))
-    return cases
-
-
-def main() -> None:
+def write_golden() -> None:
     """Trace every golden case anew."""
     import torch
     import transformers
 
-    rows = [{**asdict(case), "peak": trace(case)} for case in golden_cases()]
+    lines = []
+    for case in golden_cases():
+        lines.append(json.dumps({**compact(case), "peak": trace(case)}))
+        print(lines[-1], flush=True)
     about = f"Exact bytes at the peak of a training step by tests/oracles/step_trace.py, torch {torch.__version__}"
-    made = {"about": f"{about}, transformers {transformers.__version__}", "rows": rows}
-    GOLDEN.write_text(json.dumps(made, indent=1) + "\n")
+    about = json.dumps(f"{about}, transformers {transformers.__version__}")
+    GOLDEN.write_text(f'{{"about": {about},\n"rows": [\n' + ",\n".join(lines) + "\n]}\n")
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def case_of(arguments: list[str]) -> Case:
+    """A case from a model and `field=value`s."""
+    stated = dict(each.split("=", 1) for each in arguments[1:])
+    return replace(ORDINARY, model=arguments[0], **{name: _value(text) for name, text in stated.items()})
+
+
+def show(case: Case) -> None:
+    """The trace of one step by category, and the estimate by term."""
+    peak = trace(case)
+    (stage,) = estimate_memory(measured_plan(compact(case))).stages
+    for name, count in peak.items():
+        print(f"{name:<22}{count:>18,}")
+    print(f"\n{stage.phase}")
+    for name, count in stage.terms.items():
+        print(f"{name:<22}{count:>18,}")
+    error = stage.allocated_peak_bytes / peak["Total"] - 1
+    print(f"{'allocated_peak_bytes':<22}{stage.allocated_peak_bytes:>18,}   {error:+.4%}")
 
 
 if __name__ == "__main__":
-    main()
+    show(case_of(sys.argv[1:])) if sys.argv[1:] else write_golden()

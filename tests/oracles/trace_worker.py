@@ -9,7 +9,8 @@ A process of its own, since what another test imported may change what a step ke
 import json
 import sys
 
-from tests.oracles.step_trace import Case, trace
+from tests.oracles.traces.case import Case
+from tests.oracles.traces.trace import trace
 
 if __name__ == "__main__":
     cases = [Case(**each) for each in json.load(sys.stdin)]

@@ -1,0 +1,46 @@
+"""LoRA by the real PEFT, on a model of shapes alone."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from tests.oracles.traces.case import Case
+
+_ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
+
+
+def attention_projections(model: nn.Module) -> list[str]:
+    """The projections of the attention blocks, by their full names."""
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and _ATTENTION.search(name)
+    ]
+
+
+@contextmanager
+def _modules_stay() -> Iterator[None]:
+    """PEFT moves new adapters to their base's device with `Module.to`, which cannot swap fake tensors."""
+    with mock.patch.object(nn.Module, "to", lambda module, *_, **__: module):
+        yield
+
+
+def adapted(model: Any, case: Case) -> Any:
+    """The model with adapters in fp32 and everything else frozen."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    targets = attention_projections(model) if case.lora_targets == "attention" else "all-linear"
+    config = LoraConfig(r=case.lora_rank, lora_alpha=2 * case.lora_rank, lora_dropout=0.0, target_modules=targets)
+    with _modules_stay():
+        wrapped = get_peft_model(model, config, autocast_adapter_dtype=False)
+    for name, parameter in wrapped.named_parameters():
+        if "lora_" in name and parameter.dtype != torch.float32:
+            owner = wrapped.get_submodule(name.rpartition(".")[0])
+            owner.weight = nn.Parameter(torch.empty(parameter.shape, dtype=torch.float32))
+    return wrapped
