@@ -45,11 +45,12 @@ $(DEMO_ENV)/installed: pyproject.toml
 
 # torch first: DeepSpeed's set-up looks for it. Megatron asks for Python 3.12 and for CUDA packages that its
 # argument parser does not need.
-$(TEST_ENV)/installed: pyproject.toml requirements/frameworks.txt requirements/megatron.txt
+$(TEST_ENV)/installed: pyproject.toml requirements/frameworks.txt requirements/megatron.txt requirements/transformer_engine.txt
 	$(PYTHON) -m venv $(TEST_ENV)
 	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	DS_BUILD_OPS=0 $(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/frameworks.txt
 	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements/megatron.txt
+	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(TEST_ENV)/transformer-engine -r requirements/transformer_engine.txt
 	$(TEST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	$(TEST_ENV)/bin/python -m compileall -q ftspec
 	touch $@

@@ -54,6 +54,14 @@ def kept_before_backward(frame: Frame, turn: Turn) -> int:
     return total + turn.starts_group * layer.first if layer.keeps_first else total
 
 
+def kept_of_other_chunks(frame: Frame) -> int:
+    """Bytes that the stage's other chunks keep while one runs backward: in an interleaved pipeline each chunk goes on
+    to another micro-batch (megatron/core/pipeline_parallel/schedules.py, `get_model_chunk_id`).
+    """
+    chunks = max(1, frame.plan.parallelism.virtual_pipeline)
+    return when(frame.plan.parallelism.pipeline > 1, frame.one_micro_batch * (chunks - 1) // chunks)
+
+
 def kept_in_forward(frame: Frame) -> int:
     """Bytes kept when the forward pass of a micro-batch ends: of its layers and of the head."""
     total = frame.one_micro_batch + constants(frame, backward=False)

@@ -19,6 +19,7 @@ from ftspec.memory.outline import Outline, Section, Turn, sections
 from ftspec.memory.overhead import STREAMS_APART, framework_overhead, other_streams
 from ftspec.memory.states import stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
+from ftspec.plan.megatron_settings import end_stages
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import lay_out_stages
 
@@ -157,7 +158,8 @@ def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Se
     distinct = numpy.flatnonzero(numpy.bincount(pipelines))
     inverse = numpy.searchsorted(distinct, pipelines)
     virtual, every = max(1, plan.parallelism.virtual_pipeline), checkpointed_together(plan)
-    for found in _alike(kinds, tuple(distinct.tolist()), virtual, every):
+    ends = end_stages(plan.training.stack, plan.megatron)
+    for found in _alike(kinds, tuple(distinct.tolist()), virtual, every, ends):
         if len(found) == len(distinct):
             yield _stacked(list(found.values()), inverse), None
             continue
@@ -169,22 +171,24 @@ def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Se
 
 
 @cache
-def _alike(kinds: Kinds, pipelines: tuple[int, ...], virtual: int, every: int) -> list[dict[int, Section]]:
+def _alike(
+    kinds: Kinds, pipelines: tuple[int, ...], virtual: int, every: int, ends: tuple[int, int]
+) -> list[dict[int, Section]]:
     """The stages of several pipelines that have the same kinds of layers and the same ends, by the pipeline's index."""
     alike: dict[object, dict[int, Section]] = {}
     for index, pipeline in enumerate(pipelines):
-        for slot, section in enumerate(_candidates(kinds, pipeline, virtual, every)):
+        for slot, section in enumerate(_candidates(kinds, pipeline, virtual, every, ends)):
             last = section.outline.last
             key = (section.outline.kinds, last and last.kind, section.embedding, section.head, slot)
             alike.setdefault(key, {})[index] = section
     return list(alike.values())
 
 
-def _candidates(kinds: Kinds, pipeline: int, virtual: int, every: int) -> list[Section]:
+def _candidates(kinds: Kinds, pipeline: int, virtual: int, every: int, ends: tuple[int, int]) -> list[Section]:
     """The stages of a pipeline that no other one covers: of stages with the same layers the first has the most
     micro-batches in flight, so a later one matters only if it has the head.
     """
-    stages = lay_out_stages(len(kinds.of_layer), pipeline, virtual)
+    stages = lay_out_stages(len(kinds.of_layer), pipeline, virtual, *ends)
     found = [section for section, _ in sections(kinds, stages, every)]
     first: dict[Outline, Section] = {}
     for section in found:

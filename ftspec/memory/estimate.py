@@ -8,7 +8,7 @@ from ftspec.memory.communication.fsdp2 import gathered_root
 from ftspec.memory.estimate_model import MemoryEstimate, StageMemory, Verdict
 from ftspec.memory.facts import fact
 from ftspec.memory.host import host_memory
-from ftspec.memory.kinds import Kinds, kinds_of
+from ftspec.memory.kinds import Kinds, kinds_of, recomputes_blocks
 from ftspec.memory.moment import Moment
 from ftspec.memory.moments import stage_moments
 from ftspec.memory.offload import on_device
@@ -22,6 +22,8 @@ from ftspec.plan.model import Plan
 def checkpointed_together(plan: Plan) -> int:
     """How many layers are one checkpointed group."""
     training = plan.training
+    if recomputes_blocks(plan):
+        return 1
     return max(1, training.checkpoint_every_layers) if training.activation_checkpointing == "full" else 1
 
 

@@ -18,10 +18,15 @@ class Kind(NamedTuple):
 
 
 class Kinds(NamedTuple):
-    """The kinds of a model's layers, and the kind of each layer (an index), from the first."""
+    """The kinds of a model's layers, and the kind of each layer (an index), from the first.
+
+    `block`: where only so many layers of each chunk are recomputed; then every kind is there twice, and the second half
+    are those of layers that are not.
+    """
 
     each: tuple[Kind, ...]
     of_layer: tuple[int, ...]
+    block: int | None = None
 
 
 @cache
@@ -41,4 +46,19 @@ def _kinds(shape: ModelShape, method: MethodPlan, inputs_require_gradients: bool
 
 def kinds_of(plan: Plan) -> Kinds:
     """The kinds of a plan's layers."""
-    return _kinds(plan.model.shape, plan.training.method, inputs_require_gradients(plan))
+    kinds = _kinds(plan.model.shape, plan.training.method, inputs_require_gradients(plan))
+    return _in_blocks(kinds, plan.training.checkpoint_every_layers) if recomputes_blocks(plan) else kinds
+
+
+def recomputes_blocks(plan: Plan) -> bool:
+    """Whether the first layers of each chunk are recomputed one by one and the others not at all
+    (megatron/core/transformer/transformer_block.py, `_checkpointed_forward`: `recompute_method == "block"`).
+    """
+    full = plan.training.stack == "megatron" and plan.training.activation_checkpointing == "full"
+    return full and plan.megatron.recompute_method == "block"
+
+
+@cache
+def _in_blocks(kinds: Kinds, layers: int) -> Kinds:
+    whole = tuple(Kind(kind.variant._replace(recomputed=False), kind.layer) for kind in kinds.each)
+    return Kinds(kinds.each + whole, kinds.of_layer, max(0, layers))

@@ -4,7 +4,14 @@ loss; the loss, the layers from last to first, and the embedding run backward; t
 
 from collections.abc import Iterator
 
-from ftspec.memory.activations import below_in_forward, casts_in_forward, constants, kept_in_backward, kept_in_forward
+from ftspec.memory.activations import (
+    below_in_forward,
+    casts_in_forward,
+    constants,
+    kept_in_backward,
+    kept_in_forward,
+    kept_of_other_chunks,
+)
 from ftspec.memory.communication.stacks import buffers_of
 from ftspec.memory.gather_moments import gather_moments
 from ftspec.memory.gradients import gradients_of
@@ -97,7 +104,8 @@ def _embedding_backward(step: Step) -> Iterator[Moment]:
     temporary = largest(hidden + table, tables * table if tied else 0)
     made = step.gradients.all - (step.gradients.embedding if step.gradients.build_up and not tied else 0)
     buffers = step.buffers.always + step.buffers.embedding
-    yield Moment("embedding_backward", constants(frame, backward=True), step.logits, temporary, buffers, made)
+    activations = constants(frame, backward=True) + kept_of_other_chunks(frame)
+    yield Moment("embedding_backward", activations, step.logits, temporary, buffers, made)
 
 
 def _reduction(step: Step) -> Iterator[Moment]:

@@ -46,7 +46,7 @@ class Outline:
 @cache
 def outline(kinds: Kinds, chunks: tuple[range, ...], every: int) -> Outline:
     """The outline of a stage's chunks, whose layers are checkpointed in groups of `every`."""
-    layers = [kinds.of_layer[number] for chunk in chunks for number in chunk]
+    layers = [kind for chunk in chunks for kind in _of_chunk(kinds, chunk)]
     present = tuple(sorted(set(layers)))
     local = [present.index(kind) for kind in layers]
     turns: list[Turn] = []
@@ -65,6 +65,13 @@ def outline(kinds: Kinds, chunks: tuple[range, ...], every: int) -> Outline:
         turns=tuple(turns),
         neighbours=tuple(neighbours),
     )
+
+
+def _of_chunk(kinds: Kinds, chunk: range) -> list[int]:
+    if kinds.block is None:
+        return [kinds.of_layer[number] for number in chunk]
+    half = len(kinds.each) // 2
+    return [kinds.of_layer[number] + half * (place >= kinds.block) for place, number in enumerate(chunk)]
 
 
 def _turning_points(places: list[int], every: int) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from ftspec.plan.model import Plan
 
-BLOCKS = ("model", "hardware", "precision", "training", "parallelism", "storage", "zero")
+BLOCKS = ("model", "hardware", "precision", "training", "parallelism", "storage", "zero", "megatron")
 """The plan's blocks, in the order in which people read them."""
 
 _OPAQUE = {"shape", "accelerator", "network"}

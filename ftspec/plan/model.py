@@ -12,6 +12,7 @@ from ftspec.catalog.hardware import Accelerator, Network
 from ftspec.catalog.shape import ModelShape
 from ftspec.core.record import record
 from ftspec.core.source import START, Place, Span
+from ftspec.plan.megatron_settings import MegatronSettings
 from ftspec.plan.origin import Origin
 from ftspec.plan.stages import Stage
 from ftspec.plan.zero_settings import ZeroSettings
@@ -168,6 +169,7 @@ class Plan:
     parallelism: ParallelismPlan
     storage: StoragePlan
     zero: ZeroSettings
+    megatron: MegatronSettings
     stages: tuple[Stage, ...]
     origins: Mapping[str, Origin] = field(compare=False)
     places: Mapping[str, Place] = field(compare=False)

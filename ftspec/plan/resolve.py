@@ -8,6 +8,7 @@ from ftspec.core.finding import Finding
 from ftspec.plan.codes import TOO_MANY_STAGES
 from ftspec.plan.hardware import resolve_accelerator, resolve_hardware
 from ftspec.plan.ledger import Ledger
+from ftspec.plan.megatron_settings import end_stages, resolve_megatron_settings
 from ftspec.plan.model import Plan, Stack
 from ftspec.plan.model_row import resolve_model
 from ftspec.plan.parallelism import needed_world_size, resolve_parallelism
@@ -56,6 +57,7 @@ def resolve(document: Document, stack: Stack) -> tuple[Plan | None, list[Finding
         return None, ledger.findings
     parallelism = resolve_parallelism(spec.parallelism, hardware.world_size, stack, ledger)
     optimizer = (spec.training.optimizer or OptimizerChoice()).kind
+    megatron = resolve_megatron_settings(document.targets, ledger)
     plan = Plan(
         name=name,
         model=model,
@@ -65,7 +67,13 @@ def resolve(document: Document, stack: Stack) -> tuple[Plan | None, list[Finding
         parallelism=parallelism,
         storage=resolve_storage(spec.storage, ledger),
         zero=resolve_zero_settings(document.targets, ledger),
-        stages=lay_out_stages(model.shape.num_hidden_layers, parallelism.pipeline, parallelism.virtual_pipeline),
+        megatron=megatron,
+        stages=lay_out_stages(
+            model.shape.num_hidden_layers,
+            parallelism.pipeline,
+            parallelism.virtual_pipeline,
+            *end_stages(stack, megatron),
+        ),
         origins=MappingProxyType(ledger.origins),
         places=document.places,
         path=document.path,

@@ -8,6 +8,7 @@ from ftspec.core.source import START, Place
 from ftspec.plan.batch import solve_batch
 from ftspec.plan.ledger import Ledger
 from ftspec.plan.length import resolve_length
+from ftspec.plan.megatron_settings import end_stages
 from ftspec.plan.model import HardwarePlan, MethodPlan, OptimizerPlan, ParallelismPlan, Plan, TrainingPlan
 from ftspec.plan.parallelism import resolve_parallelism
 from ftspec.plan.precision import resolve_precision
@@ -70,7 +71,12 @@ def changed(plan: Plan, changes: Changes) -> Plan:
         precision=precision,
         parallelism=layout,
         training=_training(written, stack, layout.data, ledger),
-        stages=lay_out_stages(plan.model.shape.num_hidden_layers, layout.pipeline, layout.virtual_pipeline),
+        stages=lay_out_stages(
+            plan.model.shape.num_hidden_layers,
+            layout.pipeline,
+            layout.virtual_pipeline,
+            *end_stages(stack, plan.megatron),
+        ),
         origins=ledger.origins,
         places=ledger.places,
     )

@@ -8,6 +8,7 @@ from ftspec.catalog.parameters import embedding_parameters, head_parameters, lay
 from ftspec.catalog.shape import ModelShape
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
+from ftspec.core.source import Span
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import Stage, lay_out_stages
 from ftspec.rules.arithmetic import divides_layers, divisors, nearest
@@ -98,6 +99,9 @@ def stages_have_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
 def pipeline_divides_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
     """Layers by pipeline under Megatron."""
     layers, pipeline = plan.model.shape.num_hidden_layers, plan.parallelism.pipeline
+    if plan.training.stack == "megatron" and pipeline > 1 and any(_said_ends(plan)):
+        yield from _uneven_stages(rule, plan)
+        return
     if plan.training.stack != "megatron" or pipeline > layers or divides_layers(layers, pipeline):
         return
     yield rule.finding(
@@ -105,6 +109,33 @@ def pipeline_divides_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
         blamed(plan, _PIPELINE),
         _working_pipelines(plan),
     )
+
+
+def _said_ends(plan: Plan) -> tuple[int, int]:
+    return plan.megatron.first_stage_layers, plan.megatron.last_stage_layers
+
+
+def _uneven_stages(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """The stages between the ends share the other layers evenly."""
+    first, last = _said_ends(plan)
+    found = (plan.stages[0].num_layers, plan.stages[-1].num_layers)
+    middle = {stage.num_layers for stage in plan.stages[1 if first else 0 : -1 if last else None]}
+    if found[0] == (first or found[0]) and found[1] == (last or found[1]) and len(middle) <= 1:
+        return
+    stages = plan.parallelism.pipeline - (first > 0) - (last > 0)
+    left = plan.model.shape.num_hidden_layers - first - last
+    flag = "first" if first else "last"
+    yield rule.finding(
+        f"the end stages' layers leave {left}, which {stages} stages of {plan.parallelism.virtual_pipeline} chunks do "
+        "not divide",
+        _raw_span(plan, flag),
+        "give the end stages so many layers that the others divide the rest",
+    )
+
+
+def _raw_span(plan: Plan, end: str) -> Span:
+    place = plan.origins[f"megatron.{end}_stage_layers"].place
+    return place.value if place is not None else blamed(plan, _PIPELINE)
 
 
 def _layers_of(stages: tuple[Stage, ...]) -> str:

@@ -1,11 +1,21 @@
-"""Weights and optimizer against Megatron's own report, on random legal layouts."""
+"""Weights and optimizer against Megatron's own report, on random legal layouts; whole steps against its real modules,
+traced here and now.
+"""
 
+import json
+import os
 import random
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+from ftspec.memory.estimate import estimate_memory
 from ftspec.plan.model import Plan
 from ftspec.spec.model import Model, Parallelism, Precision, Training
+from tests.memory.megatron_cases import Case, as_row, case_plan
 from tests.memory.plans import plan_of, states_of
 from tests.oracles.megatron_memory import weight_and_optimizer_bytes
 
@@ -72,3 +82,44 @@ def test_the_layouts_are_of_every_kind(plans: list[Plan]) -> None:
     for axis in ("tensor", "pipeline", "virtual_pipeline", "data", "sequence_parallel", "distributed_optimizer"):
         assert len({getattr(layout, axis) for layout in layouts}) > 1
     assert len({plan.model.shape.tie_word_embeddings for plan in plans}) == 2
+
+
+LIVE = [
+    Case("meta-llama/Llama-3.2-3B", 3, sequence_length=1536, micro_batch_size=2),
+    Case("Qwen/Qwen2.5-7B", 2, tensor=4, sequence_parallel=True, data=2, distributed_optimizer=True),
+    Case("meta-llama/Llama-3.2-1B", 6, pipeline=3, stage=1, micro_batches=6, checkpointing="selective"),
+    Case("mistralai/Mixtral-8x7B-v0.1", 1, sequence_length=1024, data=2, expert=2),
+    Case("deepseek-ai/DeepSeek-V2-Lite", 2, sequence_length=1024, checkpointing="full"),
+]
+KEPT = json.loads((Path(__file__).parents[1] / "memory" / "megatron_traces.json").read_text())["rows"][0]
+"""One of the traces that lie in `tests/memory/megatron_traces.json`."""
+
+
+@cache
+def traced() -> list[dict[str, int]]:
+    """The live cases and the kept one, traced in a process of their own."""
+    asked = json.dumps([*map(as_row, LIVE), KEPT["case"]])
+    command = [sys.executable, "-W", "ignore", "-m", "tests.oracles.megatron_trace_worker"]
+    untraced = {name: value for name, value in os.environ.items() if "COV" not in name}
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[2],
+        env=untraced,
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found: list[dict[str, int]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("case", LIVE, ids=str)
+def test_a_step_of_megatron_s_own_modules(case: Case) -> None:
+    stage = estimate_memory(case_plan(case)).stages[case.stage]
+    assert stage.allocated_peak_bytes == pytest.approx(traced()[LIVE.index(case)]["peak"], rel=5e-3)
+
+
+def test_the_kept_traces_are_what_is_traced_today() -> None:
+    assert traced()[-1]["peak"] == pytest.approx(KEPT["peak"], abs=1024)  # a few step counters

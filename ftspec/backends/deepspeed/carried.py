@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from ftspec.plan.megatron_settings import megatron_setting_names
 from ftspec.plan.zero_settings import setting_key, zero_setting_names
 
 _SCRIPT_MODEL = "the training script builds the model"
@@ -11,6 +12,7 @@ _SCRIPT_LENGTH = "the training script's loop and data"
 _NOT_A_SETTING = "a fact about the cluster, not a setting"
 
 ZERO = "zero"
+MEGATRON = "megatron"
 """The plan's block of DeepSpeed's own settings, which raw keys decide."""
 
 MAPPED: dict[str, str] = {
@@ -57,6 +59,7 @@ MAPPED: dict[str, str] = {
 """Plan path → the keys of the file that carry it, where the plan has it."""
 
 ELSEWHERE: dict[str, str] = {
+    **{f"{MEGATRON}.{name}": "target megatron's own arguments" for name in megatron_setting_names()},
     "name": "the launcher names the job",
     "model.id": _SCRIPT_MODEL,
     "model.shape": _SCRIPT_MODEL,

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from ftspec.backends.deepspeed.carried import ELSEWHERE, MAPPED, UNSUPPORTED, ZERO, spec_path
+from ftspec.backends.deepspeed.carried import ELSEWHERE, MAPPED, MEGATRON, UNSUPPORTED, ZERO, spec_path
 from ftspec.backends.deepspeed.emit import open_settings
 from ftspec.backends.deepspeed.facts import on_cpu
 from ftspec.backends.deepspeed.options import DeepSpeedOptions
@@ -98,8 +98,10 @@ def uncarried_fields(plan: Plan) -> list[Uncarried]:
 
 
 def _written_field(plan: Plan, path: str) -> str | None:
-    """The field of the language that a plan value was written in; None where it was not. Raw keys are in the file."""
-    if path.startswith(f"{ZERO}."):
+    """The field of the language that a plan value was written in; None where it was not. Raw keys are in their own
+    target's files.
+    """
+    if path.startswith((f"{ZERO}.", f"{MEGATRON}.")):
         return None
     if plan.origins[path].kind == "given":
         return spec_path(path)

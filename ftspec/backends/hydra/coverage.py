@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ftspec.plan.megatron_settings import megatron_setting_names
 from ftspec.plan.zero_settings import zero_setting_names
 
 _SAME = (
@@ -44,6 +45,7 @@ MAPPED: Mapping[str, str] = {
 ELSEWHERE: Mapping[str, str] = {
     "hardware.accelerator": "the catalog's row of hardware.gpu: facts for the checker, nothing that a job sets",
     **{f"zero.{name}": "the raw keys of target deepspeed, in its own file" for name in zero_setting_names()},
+    **{f"megatron.{name}": "the raw keys of target megatron, in its own arguments" for name in megatron_setting_names()},
 }
 
 UNSUPPORTED: Mapping[str, str] = {}

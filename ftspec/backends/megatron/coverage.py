@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ftspec.plan.megatron_settings import megatron_setting_names, setting_flag
 from ftspec.plan.zero_settings import zero_setting_names
 
 _OPTIMIZER = "training.optimizer"
@@ -57,7 +58,7 @@ MAPPED: Mapping[str, str] = {
     "training.seed": "seed",
     "parallelism.tensor": "tensor-model-parallel-size",
     "parallelism.pipeline": "pipeline-model-parallel-size, pipeline-model-parallel-layout",
-    "parallelism.virtual_pipeline": "num-layers-per-virtual-pipeline-stage",
+    "parallelism.virtual_pipeline": "num-layers-per-virtual-pipeline-stage, num-virtual-stages-per-pipeline-rank",
     "parallelism.schedule": "num-layers-per-virtual-pipeline-stage",
     "parallelism.data": "train.sh: NNODES, NPROC_PER_NODE",
     "parallelism.context": "context-parallel-size",
@@ -67,6 +68,7 @@ MAPPED: Mapping[str, str] = {
     "parallelism.distributed_optimizer": "use-distributed-optimizer",
     "parallelism.sequence_parallel": "sequence-parallel",
     "parallelism.offload_optimizer": "optimizer-cpu-offload, use-precision-aware-optimizer",
+    **{f"megatron.{name}": setting_flag(name) for name in megatron_setting_names()},
 }
 """Plan path → the flags that carry it."""
 

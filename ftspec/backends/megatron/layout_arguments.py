@@ -54,12 +54,28 @@ def _pipeline_arguments(plan: Plan) -> list[Argument]:
     layout = plan.parallelism
     if layout.pipeline == 1:
         return []
+    if plan.megatron.first_stage_layers or plan.megatron.last_stage_layers:
+        return _uneven_stages(plan)
     if not divides_evenly(plan):
         return [Argument("pipeline-model-parallel-layout", pipeline_layout(plan), "parallelism.pipeline")]
     if layout.virtual_pipeline == 1:
         return []
     layers = len(plan.stages[0].chunks[0])
     return [Argument("num-layers-per-virtual-pipeline-stage", layers, "parallelism.virtual_pipeline")]
+
+
+def _uneven_stages(plan: Plan) -> list[Argument]:
+    """The end stages' layers, which raw flags say, and the chunks of all stages."""
+    ends = {"first": plan.megatron.first_stage_layers, "last": plan.megatron.last_stage_layers}
+    arguments = [
+        Argument(f"decoder-{end}-pipeline-num-layers", layers, f"megatron.{end}_stage_layers")
+        for end, layers in ends.items()
+        if layers
+    ]
+    chunks = plan.parallelism.virtual_pipeline
+    if chunks > 1:
+        arguments.append(Argument("num-virtual-stages-per-pipeline-rank", chunks, "parallelism.virtual_pipeline"))
+    return arguments
 
 
 def _sharding_arguments(plan: Plan) -> list[Argument]:

@@ -59,7 +59,6 @@ _TRAINING = {
     "encoder-seq-length": "sequence_length",
     "decoder-seq-length": "sequence_length",
     "recompute-granularity": "activation_checkpointing",
-    "recompute-method": "activation_checkpointing",
     "recompute-num-layers": "activation_checkpointing",
     "recompute-activations": "activation_checkpointing",
     "attention-backend": "attention",
@@ -95,8 +94,6 @@ _PARALLELISM = {
     "num-layers-per-virtual-pipeline-stage": "virtual_pipeline",
     "num-virtual-stages-per-pipeline-rank": "virtual_pipeline",
     "pipeline-model-parallel-layout": "pipeline",
-    "decoder-first-pipeline-num-layers": "pipeline",
-    "decoder-last-pipeline-num-layers": "pipeline",
     "account-for-embedding-in-pipeline-split": "pipeline",
     "account-for-loss-in-pipeline-split": "pipeline",
     "context-parallel-size": "context",
@@ -147,6 +144,9 @@ REFINED = frozenset({
     "yarn-beta-fast", "yarn-beta-slow", "no-yarn-correction-range-round-to-int",
 })  # fmt: skip
 """Flags that the model says where its row knows them, and that a raw flag may replace: no spec field says them."""
+
+SETTINGS = frozenset({"recompute-method"})
+"""Flags with a value of ours that a raw flag may replace, and the plan knows (`ftspec/plan/megatron_settings.json`)."""
 
 RETIRED: Mapping[str, tuple[bool, str]] = {
     "batch-size": (True, "training.global_batch_size"),

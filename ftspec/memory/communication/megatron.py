@@ -5,8 +5,10 @@ layer, placeholders for gradients that went into the main gradients, and workspa
 from ftspec.memory.communication.buffers import Buffers
 from ftspec.memory.communication.pipeline import received
 from ftspec.memory.facts import fact
+from ftspec.memory.numbers import largest
 from ftspec.memory.step.frame import Frame
 from ftspec.memory.step.megatron_weights import fused_weight_shapes
+from ftspec.memory.step.operations import FP32
 
 HOPPER = 9
 """First number of the compute capability from which on Transformer Engine's workspaces are larger."""
@@ -14,10 +16,30 @@ HOPPER = 9
 
 def megatron_buffers(frame: Frame) -> Buffers:
     """The buffers of a stage."""
-    kept = 0
-    if frame.setting.megatron and frame.plan.training.stack == "megatron":
-        kept = placeholder_gradients(frame) + product_workspaces(frame)
-    return Buffers(always=received(frame) + gathered_head_input(frame) + kept)
+    always = received(frame) + gathered_head_input(frame)
+    if not frame.setting.megatron or frame.plan.training.stack != "megatron":
+        return Buffers(always=always)
+    always = always + product_workspaces(frame) + attention_mask(frame)
+    if frame.plan.megatron.fuses_weight_gradients:
+        return Buffers(always=always + placeholder_gradients(frame))
+    return Buffers(always=always, ends=_head_gradient(frame), layer=max(_sizes(frame, head=False), default=0))
+
+
+def _sizes(frame: Frame, head: bool) -> list[int]:
+    """Bytes of each shape among the stage's matrices, in the weights' type."""
+    variants = [frame.kinds.each[kind].variant for kind in frame.outline.kinds]
+    shapes = {shape for variant in variants for shape in fused_weight_shapes(frame.setting, variant)}
+    if head and frame.section.head:
+        shapes.add((frame.vocabulary, frame.setting.shape.hidden_size))
+    return [rows * columns * frame.setting.parameters for rows, columns in shapes]
+
+
+def _head_gradient(frame: Frame) -> int:
+    """The gradient of the output layer's weight beside that of the logits, as far as it is more than the softmax in
+    fp32 that has gone by then (megatron/core/tensor_parallel/layers.py: `grad_output.t().matmul(total_input)`).
+    """
+    table = frame.vocabulary * frame.setting.shape.hidden_size * frame.setting.parameters
+    return largest(table - frame.vocabulary * frame.point.tokens * FP32, 0)
 
 
 def placeholder_gradients(frame: Frame) -> int:
@@ -25,11 +47,16 @@ def placeholder_gradients(frame: Frame) -> int:
     given one, so Transformer Engine keeps one for good (transformer_engine/pytorch/module/base.py, `get_dummy_wgrad`;
     megatron/core/tensor_parallel/layers.py, `LinearWithGradAccumulationAndAsyncCommunication.backward`).
     """
-    variants = [frame.kinds.each[kind].variant for kind in frame.outline.kinds]
-    shapes = {shape for variant in variants for shape in fused_weight_shapes(frame.setting, variant)}
-    if frame.section.head:
-        shapes.add((frame.vocabulary, frame.setting.shape.hidden_size))
-    return sum(rows * columns for rows, columns in shapes) * frame.setting.parameters
+    return sum(_sizes(frame, head=True))
+
+
+def attention_mask(frame: Frame) -> int:
+    """A boolean for each pair of positions, which the data loader makes for the stages that read a batch
+    (megatron/core/datasets/gpt_dataset.py, `create_attention_mask`), though no kernel of a causal model reads it.
+    """
+    if not frame.plan.megatron.makes_attention_mask or not (frame.section.embedding or frame.section.head):
+        return 0
+    return frame.point.pairs
 
 
 def product_workspaces(frame: Frame) -> int:

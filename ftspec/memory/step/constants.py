@@ -24,8 +24,11 @@ def model_constants(setting: Setting, layers: int) -> Form:
 
 def masks(setting: Setting) -> Form:
     """The attention mask, and another one where some layers look through a window
-    (transformers/masking_utils.py, `create_causal_mask`, `create_sliding_window_causal_mask`).
+    (transformers/masking_utils.py, `create_causal_mask`, `create_sliding_window_causal_mask`). Megatron's kernels know
+    the mask by its name.
     """
+    if setting.megatron:
+        return ZERO
     kinds = max(1, len({"sliding_attention", "full_attention"} & set(setting.shape.layer_types)))
     if setting.attention == "sdpa":
         return Form(pair=kinds) if code_of(setting.shape).masked_kernel else ZERO

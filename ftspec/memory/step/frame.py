@@ -155,7 +155,7 @@ def _measured(plan: Plan, part: Part, variant: Variant, elements: int, point: Po
         gradient=part.gradient.at(point),
         keeps_first=part.keeps_first,
         forward=peak_at(part.forward, point),
-        recompute=peak_at(part.recompute, point),
+        recompute=peak_at(part.recompute, point) if variant.recomputed else None,
         backward=peak_at(part.moments, point),
     )
 
@@ -165,11 +165,14 @@ def _stored(plan: Plan, part: Part, variant: Variant, kept: int, point: Point) -
 
     Without checkpointing: every tensor that an operation saves. With full checkpointing: the layer's input
     (torch/utils/checkpoint.py). With selective: all but what grows with pairs of positions (Korthikanti et al. 2022,
-    section 5); under FSDP2, its input and what a policy keeps by operator.
+    section 5); in Megatron all but what lies inside the modules that are named; under FSDP2, its input and what a
+    policy keeps by operator.
     """
     checkpointing = plan.training.activation_checkpointing
     if checkpointing == "full":
-        return part.first.at(point)
+        return part.first.at(point) if variant.recomputed else kept
+    if checkpointing == "selective" and part.beside is not None:
+        return part.beside.at(point)
     if checkpointing == "selective" and plan.training.stack == "fsdp2":
         return (part.first + kept_by_operator(setting_of(plan), variant)).at(point)
     return kept - (part.kept.pair * point.pairs if checkpointing == "selective" else 0)

@@ -57,7 +57,8 @@ def megatron_latent_projections(builder: Builder, value: Value, heads: Heads) ->
     """
     shape, mla, rows = builder.setting.shape, builder.setting.shape.mla, builder.rows
     assert mla is not None
-    normal = fused_norm(builder, value, builder.norm_rows * shape.hidden_size, builder.norm_rows)
+    with builder.part("layernorm"):
+        normal = fused_norm(builder, value, builder.norm_rows * shape.hidden_size, builder.norm_rows)
     wide = heads.query * heads.key_width
     if mla.q_lora_rank is None:
         query = column_linear(builder, normal, shape.hidden_size, wide)

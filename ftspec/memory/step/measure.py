@@ -6,6 +6,7 @@ from ftspec.core.record import record
 from ftspec.memory.step import huggingface, megatron
 from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.modules import Builder
+from ftspec.memory.step.recompute import kept_beside
 from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Alive, Backward, Value, forward_moments
 
@@ -25,6 +26,7 @@ class Part:
     keeps_first: bool
     casts: Form
     gradient: Form
+    beside: Form | None
 
 
 def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool) -> Part:
@@ -43,6 +45,7 @@ def _measure(builder: Builder, first: Value, last: Value, keeps_gradients: bool)
         keeps_first=keeps_first,
         casts=copies,
         gradient=backward.produced,
+        beside=kept_beside(builder, builder.setting.recomputed) if builder.setting.recomputed else None,
     )
 
 

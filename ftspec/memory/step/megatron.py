@@ -30,14 +30,15 @@ def attention(builder: Builder, value: Value) -> Value:
             shape.v_head_dim or shape.head_dim,
         )
         query, key, values = _projections(builder, value, heads)
-    return row_linear(builder, core_attention(builder, query, key, values, heads), shape.hidden_size)
+    with builder.part("core_attn"):
+        mixed = core_attention(builder, query, key, values, heads)
+    return row_linear(builder, mixed, shape.hidden_size)
 
 
 def _projections(builder: Builder, value: Value, heads: Heads) -> tuple[Value, Value, Value]:
     widths = (heads.query * heads.key_width, heads.key * heads.key_width, heads.key * heads.value_width)
     joined = norm_linear(builder, value, builder.setting.shape.hidden_size, sum(widths))
     query, key, values = builder.split(joined, tuple(builder.rows * width for width in widths))
-    values = builder.contiguous(values)
     if builder.setting.shape.qk_norm:
         query, key = _head_norm(builder, query, heads.query), _head_norm(builder, key, heads.key)
     if builder.setting.shape.position == "rope":
@@ -56,8 +57,9 @@ def mlp(builder: Builder, value: Value) -> Value:
     hidden, intermediate_size = builder.setting.shape.hidden_size, builder.setting.shape.intermediate_size
     width = -(-intermediate_size // builder.setting.tensor)
     parts = 1 if builder.setting.shape.mlp == "plain" else 2
-    inner = norm_linear(builder, value, hidden, parts * width)
-    return row_linear(builder, activated(builder, inner, builder.rows, width), hidden)
+    with builder.part("mlp"):
+        inner = norm_linear(builder, value, hidden, parts * width)
+        return row_linear(builder, activated(builder, inner, builder.rows, width), hidden)
 
 
 def layer(setting: Setting, variant: Variant) -> tuple[Builder, Value, Value]:

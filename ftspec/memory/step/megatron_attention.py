@@ -14,6 +14,7 @@ def core_attention(builder: Builder, query: Value, key: Value, value: Value, hea
     and reads the sequence-first layout as it is
     (transformer_engine/pytorch/attention/dot_product_attention/backends.py).
     """
+    value = builder.contiguous(value)
     if builder.setting.attention == "eager":
         return _written_out(builder, query, key, value, heads)
     if builder.setting.attention == "sdpa":
@@ -40,6 +41,8 @@ def _sequence_first(builder: Builder, value: Value) -> Value:
     kernel's own output is kept beside the copy (`FlashAttention.forward`: `output.transpose(0, 1).contiguous()`).
     """
     copy = Value(Form(mixed=value.elements.token), value.width)
+    if "core_attn" in builder.setting.recomputed:
+        return builder.contiguous(value)  # all that a checkpoint leaves of the attention
     return builder.record((value,), Value(value.elements, value.width, view_of=copy), (), passed(0))
 
 

@@ -18,11 +18,15 @@ def experts(builder: Builder, value: Value) -> Value:
     """`MoELayer.forward`: the norm is a module of its own, whose output router, experts and shared experts read."""
     shape, moe = builder.setting.shape, builder.setting.shape.moe
     assert moe is not None
-    normal = fused_norm(builder, value, builder.norm_rows * shape.hidden_size, builder.norm_rows)
-    output = _routed(builder, moe, normal)
-    if not moe.shared_intermediate_size:
-        return output
-    return builder.add(output, _shared(builder, moe, normal))
+    with builder.part("layernorm"):
+        normal = fused_norm(builder, value, builder.norm_rows * shape.hidden_size, builder.norm_rows)
+    with builder.part("moe"):
+        output = _routed(builder, moe, normal)
+        if not moe.shared_intermediate_size:
+            return output
+        with builder.part("shared_experts"):
+            shared = _shared(builder, moe, normal)
+        return builder.add(output, shared)
 
 
 def _shared(builder: Builder, moe: MoeShape, normal: Value) -> Value:
@@ -42,7 +46,7 @@ def _router(builder: Builder, moe: MoeShape, normal: Value) -> Value:
     scores = builder.record((normal,), Value(rows * moe.num_experts, width), (normal,), gradient(0))
     dense = Value(rows * moe.num_experts, width), Value(rows * moe.num_experts, 1), Value(rows * moe.num_experts, INDEX)
     chosen = rows * moe.num_experts_per_tok
-    kept = (*dense, Value(chosen * 2, INDEX), Value(chosen * 2, width))
+    kept: tuple[Value, ...] = (*dense, Value(chosen * 2, INDEX), Value(chosen * 2, width))
     if moe.scoring_func != "softmax":
         kept = (*kept, Value(rows * moe.num_experts, width), Value(rows * moe.num_experts, 1))
     return builder.record((scores,), Value(chosen, width), kept, gradient(0))
@@ -72,7 +76,8 @@ def _routed(builder: Builder, moe: MoeShape, normal: Value) -> Value:
         moved = builder.scale(moved)
     inner = builder.record((moved,), Value(_places(builder, moe, parts * width), compute), (moved,), gradient(0))
     active = Value(_places(builder, moe, width), compute)
-    builder.record((inner, weights), active, (inner,), gradient(0), gradient(1))
+    with builder.part("moe_act"):
+        builder.record((inner, weights), active, (inner,), gradient(0), gradient(1))
     output = builder.record((active,), Value(held, compute), (active,), gradient(0))
     for _ in range(_exchanges(builder, moe)):
         output = builder.scale(output)

@@ -48,7 +48,17 @@ def setting_of(plan: Plan) -> Setting:
         expert_tensor=max(1, plan.parallelism.expert_tensor) if plan.model.shape.moe else 1,
         loss=training.loss,
         megatron=training.stack in MEGATRON_STACKS and training.method.kind == "full",
+        capacity=plan.megatron.expert_capacity_factor or None,
+        pads_to_capacity=plan.megatron.pads_to_capacity,
+        recomputed=frozenset(plan.megatron.recompute_modules) if recomputes_modules(plan) else frozenset(),
     )
+
+
+def recomputes_modules(plan: Plan) -> bool:
+    """Whether named modules of each layer are recomputed (`--recompute-granularity selective`)."""
+    training = plan.training
+    full = training.stack == "megatron" and training.method.kind == "full"
+    return full and training.activation_checkpointing == "selective"
 
 
 def inputs_require_gradients(plan: Plan) -> bool:

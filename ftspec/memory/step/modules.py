@@ -1,5 +1,8 @@
 """Modules with weights: projections with and without adapters, norms, and the seams of sequence parallelism."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ftspec.memory.step.code import code_of
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.norms import layer_norm, rms_norm, written_out_layer_norm
@@ -19,9 +22,18 @@ class Builder(Program):
         self.code = code_of(setting.shape)
         self.rows = Form(token=1)
         self.norm_rows = Form(shard=1) if setting.sequence_parallel else self.rows
+        self.parts: list[tuple[str, int, int]] = []
+        """Modules that may be recomputed: each with its first node, and the one behind its last."""
         self.products: list[int] = []
         """Elements of the trained matrices: those whose casts autocast remembers (ATen/autocast_mode.cpp,
         `cached_cast`: leaves that require a gradient)."""
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """What is recorded inside is a module of this name."""
+        start = len(self.nodes)
+        yield
+        self.parts.append((name, start, len(self.nodes)))
 
     def weight(self, elements: int) -> Value:
         """One of the model's own tensors."""

@@ -17,7 +17,8 @@ class Adapter(NamedTuple):
 class Setting(NamedTuple):
     """One rank's layers: widths in bytes of products and of weights as the modules hold them, the attention kernel,
     the degrees that divide the matrices and the experts, and whether norms see only this rank's part of the sequence.
-    `capacity`: how many times its even share of the tokens an expert takes at most, or always where it pads.
+    `recomputed`: a Megatron layer's modules that selective checkpointing makes again. `capacity`: how many times its
+    even share of the tokens an expert takes at most, or always where it pads.
     """
 
     shape: ModelShape
@@ -34,6 +35,7 @@ class Setting(NamedTuple):
     loss: Literal["standard", "chunked", "fused"] = "standard"
     capacity: float | None = None
     pads_to_capacity: bool = False
+    recomputed: frozenset[str] = frozenset()
 
     @property
     def residual(self) -> int:
@@ -47,13 +49,14 @@ class Setting(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """A layer's place in the training: its own weights are trained, something below it needs a gradient, and it has
-    experts.
+    """A layer's place in the training: its own weights are trained, something below it needs a gradient, it has
+    experts, and full checkpointing recomputes it.
     """
 
     trained: bool = True
     input_gradient: bool = True
     experts: bool = False
+    recomputed: bool = True
 
     @property
     def silent(self) -> bool:

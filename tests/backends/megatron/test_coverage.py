@@ -1,6 +1,6 @@
 """Every plan path has one place, and every table speaks of flags and fields that exist."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -13,11 +13,12 @@ from ftspec.backends.megatron.coverage import MAPPED
 from ftspec.backends.megatron.expressible import CARRIED, CARRIED_EXPERTS
 from ftspec.backends.megatron.flags import arguments_schema
 from ftspec.backends.megatron.options import MegatronOptions
-from ftspec.backends.megatron.owners import REFINED, RETIRED, ROUTER, SPEC_FIELDS, VARIANTS
+from ftspec.backends.megatron.owners import REFINED, RETIRED, ROUTER, SETTINGS, SPEC_FIELDS, VARIANTS
 from ftspec.backends.megatron.raw_needs import EXCLUDES, NEEDS
 from ftspec.catalog.shape import ModelShape
 from ftspec.catalog.shape_parts import MoeShape
 from ftspec.plan.fields import plan_paths
+from ftspec.plan.megatron_settings import megatron_setting_names, setting_flag
 from ftspec.spec.model import Model, Offload, Parallelism, Precision, Spec, Training
 from ftspec.spec.optimizers import OptimizerChoice
 from tests.backends.megatron.plans import make_plan
@@ -55,6 +56,8 @@ def emitted() -> dict[str, set[str]]:
     plans.append(make_plan(precision=Precision(optimizer_states="bf16"), parallelism=Parallelism(zero_stage=1)))
     plans.append(make_plan(parallelism=Parallelism(zero_stage=1, offload=Offload(optimizer="cpu"))))
     plans += [make_plan(model=Model(from_=name)) for name in ONE_OF_A_KIND]
+    uneven = make_plan(parallelism=Parallelism(pipeline=4, virtual_pipeline=2))
+    plans.append(replace(uneven, megatron=replace(uneven.megatron, first_stage_layers=4, last_stage_layers=4)))
     by_origin: dict[str, set[str]] = {}
     for plan in plans:
         for argument in planned_arguments(plan, MegatronOptions()):
@@ -75,7 +78,9 @@ def test_emitted_origins_are_mapped() -> None:
 def test_every_mapped_flag_is_emitted_by_some_plan() -> None:
     everything = set().union(*emitted().values())
     claimed = {flag for path in MAPPED for flag in mapped_flags(path)}
-    assert claimed - everything == set(NOT_IN_THE_CATALOG)
+    raw = {setting_flag(name) for name in megatron_setting_names()}
+    assert claimed - everything - raw == set(NOT_IN_THE_CATALOG)
+    assert raw <= FLAGS
 
 
 NOT_IN_THE_CATALOG = ("attention-output-gate", "moe-latent-size")
@@ -94,7 +99,8 @@ def test_tables_speak_of_real_flags() -> None:
 
 def test_every_planned_flag_has_a_spec_field_or_may_be_replaced() -> None:
     carried = {flag for origin, flags in emitted().items() if not origin.startswith("constant") for flag in flags}
-    assert carried - set(SPEC_FIELDS) == REFINED | ROUTER
+    ends = {"decoder-first-pipeline-num-layers", "decoder-last-pipeline-num-layers"}
+    assert carried - set(SPEC_FIELDS) == REFINED | ROUTER | SETTINGS | ends
 
 
 @pytest.mark.parametrize("field", sorted({field for field in SPEC_FIELDS.values() if not field.startswith("target")}))

@@ -1,0 +1,225 @@
+"""Transformer Engine's own Python modules on a machine without a GPU: its compiled kernels stand in for themselves by
+making their outputs, in the sizes that the kernels make them, and nothing else.
+
+What the modules keep for the backward pass, gather, cast and release is thereby the real thing; what a kernel uses
+while it runs is not seen, but for FlashAttention's, whose sources say it.
+"""
+
+import enum
+import os
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+FOLDER = Path(sys.prefix) / "transformer-engine"
+"""Where the wheel lies that is Transformer Engine's Python alone (Makefile; requirements/transformer_engine.txt)."""
+
+FLASH_ATTENTION = Version("2.8.3")
+
+ENUMERATIONS = {
+    "DType": "kByte kInt32 kFloat32 kFloat16 kBFloat16 kFloat8E4M3 kFloat8E5M2 kFloat4E2M1",
+    "NVTE_Fused_Attn_Backend": "NVTE_No_Backend NVTE_F16_arbitrary_seqlen NVTE_FP8",
+}
+"""Those of the extension that its Python mirrors member for member."""
+
+
+class _Members:
+    """An enumeration of which only the identity of the members matters."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> int:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.known.setdefault(name, len(self.known))
+
+
+class Kernels(types.ModuleType):
+    """A compiled module. What nobody gave it is an enumeration, a class, or a kernel that nothing stands in for."""
+
+    __all__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def kernel(*_: Any, **__: Any) -> Any:
+            raise NotImplementedError(f"the kernel {name} has no stand-in")
+
+        made: Any = kernel
+        if name.startswith("CommOverlap") and name != "CommOverlapType":
+            made = type(name, (), {})
+        elif name[0].isupper():
+            made = _Members()
+        setattr(self, name, made)
+        return made
+
+
+def _product(a: Any, trans_a: bool, b: Any, trans_b: bool, out: Any, *rest: Any, **_: Any) -> Any:
+    """`generic_gemm`: `b` times `a`, into `out` if there is one (pytorch/csrc/extensions/gemm.cpp)."""
+    import torch
+
+    if out is None:
+        from transformer_engine.pytorch.constants import DType, TE_DType_To_Torch
+
+        rows = (b.shape[-1],) if trans_b else tuple(b.shape[:-1])
+        columns = a.shape[0] if trans_a else a.shape[-1]
+        out = torch.empty((*rows, columns), dtype=TE_DType_To_Torch[DType.cast(rest[1])])
+    bias, is_gradient = rest[2], rest[6]
+    return out, torch.empty_like(bias) if is_gradient and bias is not None else None, None, None
+
+
+def _attention_forward(*values: Any) -> Any:
+    """`fused_attn_fwd` (pytorch/csrc/extensions/attention.cpp): the output in the layout of the query, and for the
+    backward a number in fp32 for each row and head, and the state of the generator.
+    """
+    import torch
+
+    query, _, value = _heads(values)[:3]
+    sequence, batch, heads = query.shape[:3]
+    statistics = query.new_empty((batch, heads, sequence, 1), dtype=torch.float32)
+    return [query.new_empty((*query.shape[:-1], value.shape[-1])), statistics, torch.empty(2, dtype=torch.int64)]
+
+
+def _attention_backward(*values: Any) -> Any:
+    import torch
+
+    return [torch.empty_like(each) for each in _heads(values)[:3]]
+
+
+def _heads(values: Any) -> list[Any]:
+    """The tensors with heads among a kernel's arguments: queries, keys, values first."""
+    return [each for each in values if hasattr(each, "dim") and each.dim() == 4]
+
+
+def _norm_forward(vectors: int) -> Any:
+    def forward(value: Any, *rest: Any) -> Any:
+        import torch
+
+        out = rest[vectors + 1]
+        statistics = [torch.empty(value.shape[0], dtype=torch.float32) for _ in range(vectors)]
+        return (torch.empty_like(value) if out is None else out, *([None] * (2 - vectors)), *statistics)
+
+    return forward
+
+
+def _norm_backward(vectors: int) -> Any:
+    def backward(_: Any, value: Any, *rest: Any) -> Any:
+        import torch
+
+        return (torch.empty_like(value), *(torch.empty_like(rest[vectors]) for _ in range(vectors)))
+
+    return backward
+
+
+def _kernels() -> Kernels:
+    import torch
+
+    made = Kernels("transformer_engine_torch")
+    text = "".join(path.read_text() for path in (FOLDER / "transformer_engine").rglob("*.py"))
+    made.__all__ = sorted(set(re.findall(r"\btex\.([a-z]\w+)", text)))
+    for name, members in ENUMERATIONS.items():
+        setattr(made, name, enum.IntEnum(name, {member: index for index, member in enumerate(members.split())}))
+    given: dict[str, Any] = {
+        "get_cublasLt_version": lambda: 130000,
+        "get_num_cublas_streams": lambda: 4,
+        "generic_gemm": _product,
+        "te_general_grouped_gemm": lambda *values: values[7],  # the biases
+        "multi_tensor_l2norm": lambda *_: (torch.zeros(1), None),
+        "rmsnorm_fwd": _norm_forward(1),
+        "rmsnorm_bwd": _norm_backward(1),
+        "layernorm_fwd": _norm_forward(2),
+        "layernorm_bwd": _norm_backward(2),
+        "fused_attn_fwd": _attention_forward,
+        "fused_attn_bwd": _attention_backward,
+        "fused_rope_forward": lambda value, *_: torch.empty(value.shape, dtype=value.dtype),
+        "fused_rope_backward": lambda value, *_: torch.empty(value.shape, dtype=value.dtype),
+        "scaled_upper_triang_masked_softmax_forward": lambda scores, *_: torch.empty_like(scores),
+        "scaled_upper_triang_masked_softmax_backward": lambda upper, *_: upper,  # in place
+    }
+    for kernel in ("adam", "adam_fp8", "adam_param_remainder", "scale", "scale_tensor"):
+        given[f"multi_tensor_{kernel}"] = lambda *_, **__: None
+    for name, stand_in in given.items():
+        setattr(made, name, stand_in)
+    return made
+
+
+def load() -> None:
+    """Make `transformer_engine` importable: its wheel's Python over these kernels."""
+    os.environ["NVTE_PROJECT_BUILDING"] = "1"
+    os.environ["NVTE_FRAMEWORK"] = "none"
+    sys.path.insert(0, str(FOLDER))
+    sys.modules["transformer_engine_torch"] = _kernels()
+    sys.modules["transformer_engine.pytorch.onnx_extensions"] = Kernels("onnx_extensions")  # needs onnxscript
+    adding: Any = types.ModuleType("fused_weight_gradient_mlp_cuda")  # apex: adds to the main gradient
+    adding.wgrad_gemm_accum_fp32 = adding.wgrad_gemm_accum_fp16 = lambda *_: None
+    sys.modules[adding.__name__] = adding
+    from importlib import import_module
+
+    common: Any = import_module("transformer_engine.common")
+    common.load_framework_extension = lambda *_: None
+    import_module("transformer_engine.pytorch")
+    attention = "transformer_engine.pytorch.attention.dot_product_attention"
+    backends: Any = import_module(f"{attention}.backends")
+    utils: Any = import_module(f"{attention}.utils")
+    backends.fa_utils.version = FLASH_ATTENTION
+    backends.flash_attn_func = _flash_attention()
+    utils.get_attention_backend = _chosen_attention
+
+
+def forget() -> None:
+    """Drop what Transformer Engine keeps through the life of a process: each trace begins with none of it."""
+    from importlib import import_module
+
+    package = "transformer_engine.pytorch"
+    chosen: Any = import_module(f"{package}.attention.dot_product_attention.dot_product_attention")
+    chosen._attention_backends.update(backend_selection_requires_update=True, attention_params=None)
+    for name in ("FLASH", "FUSED", "UNFUSED"):
+        os.environ.pop(f"NVTE_{name}_ATTN", None)
+    base: Any = import_module(f"{package}.module.base")
+    base._dummy_wgrads.clear()
+    gemm: Any = import_module(f"{package}.cpp_extensions.gemm")
+    gemm.get_cublas_workspace.cache_clear()
+    utils: Any = import_module(f"{package}.utils")
+    utils._empty_tensor.cache_clear()
+
+
+def _chosen_attention(_: Any) -> tuple[Any, ...]:
+    """The kernel that `--attention-backend` asks for (megatron/core/models/common/language_module)."""
+    flash, fused = (os.environ.get(f"NVTE_{name}_ATTN") == "1" for name in ("FLASH", "FUSED"))
+    only_flash, unfused = flash and not fused, not flash and not fused
+    return only_flash, FLASH_ATTENTION, fused, 1, unfused, None
+
+
+def _flash_attention() -> Any:
+    """`flash_attn_func` (flash_attn/flash_attn_interface.py, `FlashAttnFunc`; csrc/flash_attn/flash_api.cpp,
+    `mha_bwd`): kept are the inputs, the output and the log-sum-exp; the backward accumulates dq in fp32, has one number
+    for each row and head, and where heads share keys one dk and dv for each query head.
+    """
+    import torch
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, query: Any, key: Any, value: Any) -> Any:
+            out = query.new_empty((*query.shape[:-1], value.shape[-1]))
+            statistics = query.new_empty((query.shape[0], query.shape[2], query.shape[1]), dtype=torch.float32)
+            ctx.save_for_backward(query, key, value, out, statistics)
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, *_: Any) -> Any:
+            query, key, value, _, statistics = ctx.saved_tensors
+            made = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+            work = [torch.empty_like(query, dtype=torch.float32), torch.empty_like(statistics)]
+            if query.shape[2] != key.shape[2]:
+                shape = (*query.shape[:3], -1)
+                work += [each.new_empty((*shape[:3], each.shape[3])) for each in (key, value)]
+            del work
+            return made
+
+    return lambda query, key, value, *_, **__: Function.apply(query, key, value)
