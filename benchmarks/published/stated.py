@@ -68,6 +68,7 @@ CONFIGURATION: tuple[Rule, ...] = (
         lambda row: not row.get("seq") or not row.get("micro_batch_size"),
     ),
     ("the length is a limit: what was run is not stated", _length_is_a_limit),
+    ("something else lay on the GPU, as the source says", lambda row: "extra memory on" in str(row.get("note"))),
     ("something else is not stated", lambda row: bool((family := family_of(row)) and family.unknown)),
 )
 """Rules about what was run."""
