@@ -26,9 +26,9 @@ def rows_of(name: str, method: str) -> Rows:
 @pytest.mark.parametrize(
     ("name", "method", "worst"),
     [
-        ("exact_single_device", "full", 0.01),
+        ("exact_single_device", "full", 0.001),
         ("exact_single_device", "last", 0.001),
-        ("exact_single_device", "lora", 0.02),
+        ("exact_single_device", "lora", 0.001),
         ("exact_fsdp2", "full", 0.001),
         ("exact_moe", "full", 0.001),
     ],

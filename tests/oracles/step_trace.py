@@ -16,7 +16,9 @@ from ftspec.memory.estimate import estimate_memory
 from tests.memory.plans import measured_plan
 from tests.oracles.traces.case import Case
 from tests.oracles.traces.golden import GOLDEN, compact, golden_cases
-from tests.oracles.traces.trace import trace
+from tests.oracles.traces.trace import trace, without_collection
+
+__all__ = ["case_of", "show", "trace", "without_collection", "write_golden"]
 
 ORDINARY = Case("", 2, 1024, 1, activation_checkpointing=False, attention="sdpa", dtype="bf16")
 
