@@ -76,30 +76,41 @@ def _square_roots(updated: Updated) -> int:
 
 
 def _iteration(updated: Updated, piece: Piece) -> int:
+    ranks, width = updated.degrees.dense, state_width(updated.plan)
+    alone = newton_schulz(piece.rows, piece.columns, width)
+    if updated.plan.training.stack != "fsdp2":
+        return alone
+    return largest((ranks <= 1) * alone, (ranks > 1) * newton_schulz_on_shards(piece.rows, piece.columns, ranks, width))
+
+
+def newton_schulz(rows: int, columns: int, width: int) -> int:
     """The gradient moved towards the momentum, the old and the new iterate in bf16, and two products of the shorter
     side with itself (torch/optim/_muon.py, `_zeropower_via_newtonschulz`).
-
-    On DTensors that are cut by rows (traced at 4 and 16 ranks): four such products, or where rows are the shorter side
-    twice the whole matrix, gathered; and the rank's rows of the update and of the iterates.
     """
-    width, product = state_width(updated.plan), 2 * min(piece.rows, piece.columns) ** 2
-    if updated.plan.training.stack != "fsdp2":
-        return (width + 4) * piece.elements + 2 * product
-    ranks = updated.degrees.dense
-    own, tall = parts(piece.rows, ranks) * piece.columns, piece.rows > piece.columns
-    gathered = 4 * product if tall else max(4 * product, 4 * piece.elements)
-    shared = gathered + (width + (2 if tall else 6)) * own
-    alone = (width + 4) * piece.elements + 2 * product
-    return largest((ranks > 1) * shared, (ranks <= 1) * alone)
+    return (width + 4) * rows * columns + 4 * min(rows, columns) ** 2
+
+
+def newton_schulz_on_shards(rows: int, columns: int, ranks: int, width: int) -> int:
+    """The same on DTensors that are cut by rows: four such products and the rank's part of update and iterates, where
+    the rows are the longer side; else as many and more of the parts, or the whole matrix twice, gathered for a product
+    (torch/distributed/tensor/_ops/_matrix_ops.py, `mm_strategy`; told from traces, to which it is equal).
+    """
+    products, own = 8 * min(rows, columns) ** 2, parts(rows, ranks) * columns
+    if rows > columns:
+        return products + (width + 2) * own
+    return largest(products + (width + 6) * own, 4 * rows * columns + (2 * width + 2) * own)
 
 
 def _of_deepspeed(updated: Updated, piece: Piece) -> int:
+    width = DTYPE_BYTES[updated.plan.precision.gradients]
+    return newton_schulz_of_deepspeed(piece.rows, piece.columns, width)
+
+
+def newton_schulz_of_deepspeed(rows: int, columns: int, width: int) -> int:
     """Old and new iterate in fp16 and four products; or the update in the gradient's type, with and without what has
     overflown (deepspeed/runtime/zero/muon/original_muon.py, `zeropower_via_gram_newtonschulz`, `muon_update`).
     """
-    product = 2 * min(piece.rows, piece.columns) ** 2
-    width = DTYPE_BYTES[updated.plan.precision.gradients]
-    return max(4 * piece.elements + 4 * product, 2 * width * piece.elements)
+    return max(4 * rows * columns + 8 * min(rows, columns) ** 2, 2 * width * rows * columns)
 
 
 def _of_megatron(updated: Updated, piece: Piece) -> int:
