@@ -5,6 +5,7 @@ loss; the loss, the layers from last to first, and the embedding run backward; t
 from collections.abc import Iterator
 
 from ftspec.memory.activations import (
+    INDEX_BYTES,
     below_in_forward,
     casts_in_forward,
     constants,
@@ -92,7 +93,7 @@ def _layers_backward(step: Step) -> Iterator[Moment]:
 
 def _embedding_backward(step: Step) -> Iterator[Moment]:
     """`embedding_dense_backward` makes a gradient of the whole table; a tied table's is added to the head's, in a
-    third tensor.
+    third tensor. Of what all layers share, only the ids are left.
     """
     frame = step.frame
     table = frame.embedding_gradient
@@ -104,7 +105,7 @@ def _embedding_backward(step: Step) -> Iterator[Moment]:
     temporary = largest(hidden + table, tables * table if tied else 0)
     made = step.gradients.all - (step.gradients.embedding if step.gradients.build_up and not tied else 0)
     buffers = step.buffers.always + step.buffers.embedding
-    activations = constants(frame, backward=True) + kept_of_other_chunks(frame)
+    activations = frame.point.tokens * INDEX_BYTES + kept_of_other_chunks(frame)
     yield Moment("embedding_backward", activations, step.logits, temporary, buffers, made)
 
 
