@@ -16,7 +16,7 @@ from ftspec.memory.moments import stage_moments
 from ftspec.memory.numbers import largest
 from ftspec.memory.offload import on_device
 from ftspec.memory.outline import Outline, Section, Turn, sections
-from ftspec.memory.overhead import STREAMS_APART, framework_overhead, other_streams
+from ftspec.memory.overhead import STREAMS_APART, fixed_overhead, framework_overhead, other_streams
 from ftspec.memory.states import stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.megatron_settings import end_stages
@@ -109,13 +109,14 @@ def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
     steps = columns.get(_STEPS)
     builds_up = keeps_gradients(plan if steps is None else _with_values(plan, {_STEPS: int(steps[0])}))
     whole = _with_values(plan, columns)
+    fixed = numpy.broadcast_to(fixed_overhead(whole), rows)
     for section, members in _sections(plan, kinds, pipelines):
         if members is None:
-            peak, total = _section_peak(whole, kinds, section, builds_up)
+            peak, total = _section_peak(whole, kinds, section, builds_up, fixed)
             allocated, needed = numpy.maximum(allocated, peak), numpy.maximum(needed, total)
         else:
             part = _with_values(plan, {path: values[members] for path, values in columns.items()})
-            peak, total = _section_peak(part, kinds, section, builds_up)
+            peak, total = _section_peak(part, kinds, section, builds_up, fixed[members])
             allocated[members] = numpy.maximum(allocated[members], peak)
             needed[members] = numpy.maximum(needed[members], total)
     return allocated, needed
@@ -125,7 +126,7 @@ _PIPELINE = "parallelism.pipeline"
 _STEPS = "training.gradient_accumulation_steps"
 
 
-def _section_peak(plan: Plan, kinds: Kinds, section: Section, builds_up: bool) -> tuple[Any, Any]:
+def _section_peak(plan: Plan, kinds: Kinds, section: Section, builds_up: bool, fixed: Any) -> tuple[Any, Any]:
     """Bytes of tensors at the peak of like stages, and with the framework's overhead, by layout."""
     frame = Frame(shared_by_stages(plan, kinds, builds_up), section)
     states = on_device(plan, stage_states(plan, kinds, section))
@@ -137,7 +138,7 @@ def _section_peak(plan: Plan, kinds: Kinds, section: Section, builds_up: bool) -
     if plan.training.stack in STREAMS_APART:
         without = held + _highest([(moment.main_stream, moment.in_flight) for moment in moments], others)
         aside = other_streams(gathered_root(frame), states.gradients, allocated, without)
-    return allocated, allocated + framework_overhead(plan, allocated, aside)
+    return allocated, allocated + framework_overhead(plan, fixed, allocated, aside)
 
 
 def _highest(totals: list[tuple[Any, int]], others: Any) -> Any:

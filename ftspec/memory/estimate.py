@@ -13,7 +13,7 @@ from ftspec.memory.moment import Moment
 from ftspec.memory.moments import stage_moments
 from ftspec.memory.offload import on_device
 from ftspec.memory.outline import Section, sections
-from ftspec.memory.overhead import STREAMS_APART, framework_overhead, other_streams, outside_torch
+from ftspec.memory.overhead import STREAMS_APART, fixed_overhead, framework_overhead, other_streams, outside_torch
 from ftspec.memory.states import States, stage_states
 from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
@@ -42,8 +42,9 @@ def estimate_memory(plan: Plan) -> MemoryEstimate:
 
 
 def _stages(plan: Plan) -> Iterator[StageMemory]:
+    fixed = fixed_overhead(plan)
     for step in stage_steps(plan):
-        yield _stage(plan, step)
+        yield _stage(plan, step, fixed)
 
 
 class StageStep(NamedTuple):
@@ -85,7 +86,7 @@ def terms_at(moment: Moment, states: States, others: int) -> dict[str, int]:
     }
 
 
-def _stage(plan: Plan, step: StageStep) -> StageMemory:
+def _stage(plan: Plan, step: StageStep, fixed: int) -> StageMemory:
     peak, _ = max(step.moments, key=lambda each: each[1] + step.others * each[0].in_flight)
     terms = terms_at(peak, step.states, step.others)
     allocated = sum(terms.values())
@@ -94,7 +95,7 @@ def _stage(plan: Plan, step: StageStep) -> StageMemory:
         kept = allocated - peak.total - step.others * peak.in_flight
         without = max(each.main_stream + step.others * each.in_flight for each, _ in step.moments)
         aside = other_streams(step.gathered, step.states.gradients, allocated, kept + without)
-    terms["framework_overhead"] = framework_overhead(plan, allocated, aside)
+    terms["framework_overhead"] = framework_overhead(plan, fixed, allocated, aside)
     return StageMemory(step.pipeline_stage, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
 
 

@@ -17,13 +17,20 @@ NVLINK_CHANNELS = {"7": "nccl_channels_volta"}
 """By the first number of the compute capability, where the channels over NVLink are not today's."""
 
 
-def framework_overhead(plan: Plan, allocated: int, other_streams: int = 0) -> int:
-    """All of it, for a rank whose tensors take `allocated` bytes. `other_streams`: what the allocator keeps for streams
-    other than the one in which the tensors peak.
+def framework_overhead(plan: Plan, fixed: int, allocated: int, other_streams: int = 0) -> int:
+    """All of it, for a rank whose tensors take `allocated` bytes. `fixed`: `fixed_overhead(plan)`, the same for all
+    stages; `other_streams`: what the allocator keeps for streams other than the one in which the tensors peak.
     """
     if plan.hardware.accelerator.vendor == "cpu":
         return 0
-    return outside_torch(plan) + cublas_workspace(plan) + other_streams + fragmentation(plan, allocated)
+    return fixed + other_streams + fragmentation(plan, allocated)
+
+
+def fixed_overhead(plan: Plan) -> int:
+    """What does not depend on the tensors: context, communicators, cuBLAS's workspace; none on a CPU."""
+    if plan.hardware.accelerator.vendor == "cpu":
+        return 0
+    return outside_torch(plan) + cublas_workspace(plan)
 
 
 def outside_torch(plan: Plan) -> int:
