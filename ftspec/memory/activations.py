@@ -1,5 +1,6 @@
 """Activations: what the forward pass keeps for the backward pass."""
 
+from ftspec.memory.communication.torch_pipeline import TORCH_PIPELINES, another_micro_batch, passed_on
 from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
 from ftspec.memory.step.constants import embedding_leaf, masks, model_constants
@@ -15,7 +16,8 @@ def others_in_flight(frame: Frame, pipeline_stage: int) -> int:
     """Bytes kept of the micro-batches in flight beside the one that runs, on one of the stages that are alike."""
     chunks = max(1, frame.plan.parallelism.virtual_pipeline)
     more = largest(chunks_in_flight(frame.plan, pipeline_stage) - chunks, 0)
-    return frame.one_micro_batch * more // chunks
+    beside = another_micro_batch(frame) if frame.plan.training.stack in TORCH_PIPELINES else 0
+    return (frame.one_micro_batch + beside) * more // chunks
 
 
 def kept_below(frame: Frame, turn: Turn) -> int:
@@ -83,7 +85,7 @@ def casts_in_forward(frame: Frame) -> int:
 
 def constants(frame: Frame, backward: bool) -> int:
     """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers
-    (transformers' models/*/modeling_*.py).
+    (transformers' models/*/modeling_*.py); and what a stage passes on.
     """
     setting, layers = frame.setting, sum(frame.outline.counts)
     form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES) + model_constants(setting, layers)
@@ -91,4 +93,4 @@ def constants(frame: Frame, backward: bool) -> int:
         form += embedding_leaf(setting)
     if not backward or frame.plan.training.activation_checkpointing == "full":
         form += masks(setting)
-    return form.at(frame.point)
+    return form.at(frame.point) + passed_on(frame)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ftspec.memory.activations import others_in_flight
 from ftspec.memory.communication.fsdp2 import gathered_root
+from ftspec.memory.communication.torch_pipeline import TORCH_PIPELINES
 from ftspec.memory.estimate import checkpointed_together
 from ftspec.memory.kinds import Kinds, kinds_of
 from ftspec.memory.moments import stage_moments
@@ -68,13 +69,13 @@ def estimate_batch(plan: Plan, columns: Columns) -> Batch:
 
 
 def _groups(columns: Columns, rows: int) -> Iterator[tuple[dict[str, Any], Numbers]]:
-    """The rows that agree in everything that is not a number, and whether they accumulate gradients."""
+    """The rows that agree in everything that is not a number, in whether they accumulate gradients and have stages."""
     code = numpy.zeros(rows, numpy.int64)
     named = {path: values for path, values in columns.items() if path not in NUMBERS}
     decoded: list[tuple[str, NDArray[Any], int]] = []
     size = 1
-    accumulates = columns.get("training.gradient_accumulation_steps", numpy.ones(rows, numpy.int64)) > 1
-    for path, values in (*named.items(), ("", accumulates)):
+    accumulates, staged = (columns.get(path, numpy.ones(rows, numpy.int64)) > 1 for path in (_STEPS, _PIPELINE))
+    for path, values in (*named.items(), ("", accumulates), ("", staged)):
         distinct = numpy.unique(values)
         code += numpy.searchsorted(distinct, values) * size
         decoded.append((path, distinct, size))
@@ -106,8 +107,8 @@ def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
     allocated, needed = numpy.zeros(rows, numpy.int64), numpy.zeros(rows, numpy.int64)
     kinds = kinds_of(plan)
     pipelines = columns.get(_PIPELINE, numpy.full(rows, plan.parallelism.pipeline))
-    steps = columns.get(_STEPS)
-    builds_up = keeps_gradients(plan if steps is None else _with_values(plan, {_STEPS: int(steps[0])}))
+    first = {path: int(columns[path][0]) for path in (_STEPS, _PIPELINE) if path in columns}
+    builds_up = keeps_gradients(_with_values(plan, first))
     whole = _with_values(plan, columns)
     fixed = numpy.broadcast_to(fixed_overhead(whole), rows)
     for section, members in _sections(plan, kinds, pipelines):
@@ -159,8 +160,8 @@ def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Se
     distinct = numpy.flatnonzero(numpy.bincount(pipelines))
     inverse = numpy.searchsorted(distinct, pipelines)
     virtual, every = max(1, plan.parallelism.virtual_pipeline), checkpointed_together(plan)
-    ends = end_stages(plan.training.stack, plan.megatron)
-    for found in _alike(kinds, tuple(distinct.tolist()), virtual, every, ends):
+    ends, ahead = end_stages(plan.training.stack, plan.megatron), plan.training.stack in TORCH_PIPELINES
+    for found in _alike(kinds, tuple(distinct.tolist()), virtual, every, ends, ahead):
         if len(found) == len(distinct):
             yield _stacked(list(found.values()), inverse), None
             continue
@@ -173,28 +174,32 @@ def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Se
 
 @cache
 def _alike(
-    kinds: Kinds, pipelines: tuple[int, ...], virtual: int, every: int, ends: tuple[int, int]
+    kinds: Kinds, pipelines: tuple[int, ...], virtual: int, every: int, ends: tuple[int, int], ahead: bool
 ) -> list[dict[int, Section]]:
     """The stages of several pipelines that have the same kinds of layers and the same ends, by the pipeline's index."""
     alike: dict[object, dict[int, Section]] = {}
     for index, pipeline in enumerate(pipelines):
-        for slot, section in enumerate(_candidates(kinds, pipeline, virtual, every, ends)):
+        for slot, section in enumerate(_candidates(kinds, pipeline, virtual, every, ends, ahead)):
             last = section.outline.last
             key = (section.outline.kinds, last and last.kind, section.embedding, section.head, slot)
             alike.setdefault(key, {})[index] = section
     return list(alike.values())
 
 
-def _candidates(kinds: Kinds, pipeline: int, virtual: int, every: int, ends: tuple[int, int]) -> list[Section]:
+def _candidates(
+    kinds: Kinds, pipeline: int, virtual: int, every: int, ends: tuple[int, int], ahead: bool
+) -> list[Section]:
     """The stages of a pipeline that no other one covers: of stages with the same layers the first has the most
-    micro-batches in flight, so a later one matters only if it has the head.
+    micro-batches in flight, so a later one matters only if it has the head. Where stages allocate `ahead` what they
+    receive, the first one receives less than the next.
     """
     stages = lay_out_stages(len(kinds.of_layer), pipeline, virtual, *ends)
     found = [section for section, _ in sections(kinds, stages, every)]
-    first: dict[Outline, Section] = {}
+    first: dict[tuple[Outline, bool], Section] = {}
     for section in found:
-        first.setdefault(section.outline, section)
-    return [section for section in found if section.head or first[section.outline] is section]
+        first.setdefault((section.outline, section.embedding and ahead), section)
+    kept = {id(section) for section in first.values()}
+    return [section for section in found if section.head or id(section) in kept]
 
 
 def _stacked(found: list[Section], places: Numbers) -> Section:

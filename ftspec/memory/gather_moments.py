@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ftspec.memory.activations import below_in_forward, casts_in_forward, constants, kept_before_backward, kept_below
 from ftspec.memory.communication.fsdp2 import Groups, groups_of
 from ftspec.memory.moment import Moment
-from ftspec.memory.numbers import when
+from ftspec.memory.numbers import choose, when
 from ftspec.memory.stage_step import Step
 
 
@@ -48,13 +48,14 @@ def _backward(step: Step, groups: Groups) -> Iterator[Moment]:
     frame, fixed, incoming = step.frame, constants(step.frame, backward=True), _residual(step)
     always = step.buffers.always + groups.root
     for turn in frame.outline.turns:
-        buffers = always + 2 * groups.layer + when(turn.has_above, groups.layer_reduced)
+        beside = when(turn.has_above, step.buffers.behind) + step.buffers.left_by(turn)
+        buffers = always + 2 * groups.layer + beside
         activations = fixed + kept_before_backward(frame, turn)
         made = step.gradients.when_at(turn)
         yield Moment("layer_backward", activations, step.logits, incoming, buffers, made)
     last = frame.outline.last
     if last is not None:
-        buffers = always + when(last.has_below, groups.layer) + groups.layer_reduced
+        buffers = always + when(last.has_below, groups.layer) + step.buffers.behind
         made = step.gradients.when_at(last) + frame.layers[last.kind].gradient
         yield Moment("layer_backward", fixed + kept_below(frame, last), step.logits, incoming, buffers, made)
 
@@ -62,10 +63,22 @@ def _backward(step: Step, groups: Groups) -> Iterator[Moment]:
 def _root_reduction(step: Step, groups: Groups) -> Iterator[Moment]:
     """Embedding, norm and head are reduced last, all at once, when the root is sharded again
     (torch/distributed/fsdp/_fully_shard/_fsdp_collectives.py, `foreach_reduce`): their gradients are copied into the
-    reduction's input; when its output is made, autograd still holds the embedding's, which came last.
+    reduction's input; when its output is made, a local name still holds the gradient of the last of them. In a pipeline
+    they are reduced first, before the layers (torch/distributed/pipelining/stage.py, `perform_reduce_grad`).
     """
-    buffers, made = step.buffers.always + groups.root_reduced, step.gradients.all
+    staged = step.frame.plan.parallelism.pipeline > 1
+    made = choose(staged, step.gradients.before, step.gradients.all)
+    buffers = step.buffers.always + groups.root_reduced + when(staged, groups.layers)
     yield Moment("root_reduction", 0, step.logits, 0, buffers, made, in_flight=0)
     root = step.gradients.head + step.gradients.embedding
-    left = made - root + step.frame.embedding_gradient
+    left = made - when(step.frame.plan.parallelism.pipeline <= 1, root - _last_of_root(step))
     yield Moment("root_reduction", 0, step.logits, 0, buffers + groups.root_part, left, in_flight=0)
+
+
+def _last_of_root(step: Step) -> int:
+    """The gradient of the root's last tensor: of the head, of the final norm where the head is tied, or of the
+    embedding where that alone is trained. (Each end of a pipeline has one large tensor.)
+    """
+    if not step.gradients.head:
+        return step.frame.embedding_gradient
+    return 0 if step.frame.setting.shape.tie_word_embeddings else step.gradients.head

@@ -1,15 +1,16 @@
 """What a stack's buffers are at each moment of a step."""
 
 from ftspec.core.record import record
-from ftspec.memory.numbers import when
+from ftspec.memory.numbers import weighted, when
 from ftspec.memory.outline import Turn
 
 
 @record
 class Buffers:
     """Bytes: `always`; in a layer's forward; at the end of the forward pass and in the loss (`ends`); while a layer
-    runs backward (`layer`), that of the layer before it (`before`), and that of the layer behind it (`behind`); in the
-    embedding's backward; and in a reduction of all gradients after it.
+    runs backward (`layer`), that of the layer before it (`before`), that of the layer behind it (`behind`), and what
+    each layer that has run leaves, by kind (`above`); in the embedding's backward; and in a reduction of all gradients
+    after it.
     """
 
     always: int = 0
@@ -20,12 +21,18 @@ class Buffers:
     behind: int = 0
     embedding: int = 0
     reduction: int = 0
+    above: tuple[int, ...] = ()
 
     def in_layer(self, turn: Turn) -> int:
         """While a layer runs backward: the next one is gathered ahead, the last one's gradients are still being
         reduced.
         """
-        return self.always + self.layer + when(turn.has_below, self.before) + when(turn.has_above, self.behind)
+        beside = when(turn.has_below, self.before) + when(turn.has_above, self.behind)
+        return self.always + self.layer + beside + self.left_by(turn)
+
+    def left_by(self, turn: Turn) -> int:
+        """What the layers above one have left."""
+        return weighted(turn.above, self.above) if self.above else 0
 
     @property
     def of_neighbours(self) -> bool:

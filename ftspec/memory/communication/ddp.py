@@ -1,6 +1,7 @@
 """The buckets of torch's DistributedDataParallel."""
 
 from ftspec.memory.communication.buffers import Buffers
+from ftspec.memory.communication.torch_pipeline import received_ahead
 from ftspec.memory.holdings import replicas, trained_elements
 from ftspec.memory.step.frame import Frame
 from ftspec.plan.model import DTYPE_BYTES
@@ -11,6 +12,5 @@ def ddp_buffers(frame: Frame) -> Buffers:
     (torch/csrc/distributed/c10d/reducer.cpp, `initialize_buckets`).
     """
     width = DTYPE_BYTES[frame.plan.precision.gradients]
-    return Buffers(
-        always=(replicas(frame.plan).dense > 1) * trained_elements(frame.plan, frame.kinds, frame.section) * width
-    )
+    buckets = (replicas(frame.plan).dense > 1) * trained_elements(frame.plan, frame.kinds, frame.section) * width
+    return Buffers(always=buckets + received_ahead(frame))

@@ -5,34 +5,30 @@ from functools import reduce
 
 from ftspec.core.record import record
 from ftspec.memory.communication.buffers import Buffers
+from ftspec.memory.communication.torch_pipeline import received_ahead
 from ftspec.memory.holdings import gathered_elements, replicas, tensorwise_part
 from ftspec.memory.kinds import Kind
-from ftspec.memory.numbers import largest, parts
+from ftspec.memory.numbers import largest, parts, weighted, when
 from ftspec.memory.quantization import packed_matrices
 from ftspec.memory.shard import NOTHING, Shard, cuts_of
-from ftspec.memory.step.frame import Frame
+from ftspec.memory.step.frame import Frame, reduced_width
 from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer
-from ftspec.plan.model import DTYPE_BYTES
 
 
 @record
 class Groups:
-    """`fully_shard` makes a group of each layer and one of the root (embedding, norm, head). Bytes: the root and the
-    largest layer when gathered, and in a reduce-scatter its input; the root's part of that.
+    """`fully_shard` makes a group of each layer and one of the root (embedding, norm, head). Bytes: the root, the
+    largest layer, a layer of each kind and all layers when gathered; and in a reduce-scatter its input, of the root
+    with the rank's part of it, and of the largest layer.
     """
 
     root: int
     layer: int
+    kinds: tuple[int, ...]
+    layers: int
     root_reduced: int
     root_part: int
     layer_reduced: int
-
-
-def reduced_width(frame: Frame) -> int:
-    """Bytes of a gradient in a reduction and after it: adapters are reduced as wide as they are held."""
-    method = frame.plan.training.method
-    adapted = method.kind in ("lora", "qlora")
-    return DTYPE_BYTES[method.adapter_dtype if adapted else frame.plan.precision.gradients]
 
 
 def _largest(numbers: Iterable[int]) -> int:
@@ -54,7 +50,7 @@ def groups_of(frame: Frame) -> Groups:
     """
     plan, section, degrees = frame.plan, frame.section, replicas(frame.plan)
     shared = degrees.dense > 1
-    width, reduced = shared * frame.setting.parameters, shared * reduced_width(frame)
+    width, reduced = shared * frame.setting.parameters, shared * reduced_width(frame.plan)
     kinds = [frame.kinds.each[kind] for kind in section.outline.kinds]
     ends = (section.embedding, section.head)
     trained_root, frozen_root = trained_ends(plan, *ends), frozen_ends(plan, *ends)
@@ -67,9 +63,12 @@ def groups_of(frame: Frame) -> Groups:
         whole = gathered(trained_layer(plan, kind)) + gathered(frozen_layer(plan, kind)) - gathered(packed)
         return whole * width + shared * parts(packed.elements, 2)
 
+    layers = tuple(in_bytes(kind) for kind in kinds)
     return Groups(
         root=(gathered(trained_root) + gathered(frozen_root)) * width,
-        layer=_largest(in_bytes(kind) for kind in kinds),
+        layer=_largest(layers),
+        kinds=layers,
+        layers=weighted(section.outline.counts, layers),
         root_reduced=gathered(trained_root) * reduced,
         root_part=tensorwise_part(trained_root, degrees, by_rows=True) * reduced,
         layer_reduced=_largest(gathered(trained_layer(plan, kind)) for kind in kinds) * reduced,
@@ -81,17 +80,25 @@ def fsdp2_buffers(frame: Frame) -> Buffers:
     was copied, is still there, and the last layer's until the root's forward is done; in backward a layer is gathered,
     the next one ahead of time, and the gradients of the last one are in their reduce-scatter.
 
+    In a pipeline a layer stays gathered after its backward and nothing is reduced before the last micro-batch; the
+    loss is outside of the root's forward.
+
     Source: torch/distributed/fsdp/_fully_shard/_fsdp_param_group.py, `wait_for_unshard`, `pre_backward`,
-    `post_backward`; _fsdp_state.py, `_post_forward`.
+    `post_backward`; _fsdp_state.py, `_post_forward`; torch/distributed/pipelining/stage.py,
+    `backward_maybe_with_nosync`.
     """
-    groups = groups_of(frame)
+    groups, staged = groups_of(frame), frame.plan.parallelism.pipeline > 1
+    alone = frame.plan.parallelism.pipeline <= 1
+    reducing = when(alone, groups.layer_reduced)
     return Buffers(
+        always=received_ahead(frame),
         forward=groups.root + 2 * groups.layer,
-        ends=groups.root + groups.layer,
+        ends=groups.root + when(alone, groups.layer),
         layer=groups.root + groups.layer,
         before=groups.layer,
-        behind=groups.layer_reduced,
-        embedding=groups.root + groups.layer_reduced,
+        behind=reducing,
+        embedding=groups.root + reducing + when(staged, groups.layers),
+        above=() if staged is False else tuple(when(staged, layer) for layer in groups.kinds),
     )
 
 

@@ -9,11 +9,11 @@ from ftspec.memory.outline import Section
 from ftspec.memory.shard import MEGATRON_STACKS, Shard, cuts_of, ends_shard, layer_shard, padded_vocabulary
 from ftspec.memory.step.form import Point
 from ftspec.memory.step.measure import Part, head_part, layer_part
-from ftspec.memory.step.method import embedding_trained, head_variant, setting_of
+from ftspec.memory.step.method import compute_width, embedding_trained, head_variant, setting_of
 from ftspec.memory.step.selective import kept_by_operator
 from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Bytes, peak_at
-from ftspec.plan.model import Plan
+from ftspec.plan.model import DTYPE_BYTES, Plan
 
 PIPELINE_OF_DEEPSPEED = frozenset({"deepspeed", "megatron_deepspeed"})
 """Stacks whose pipeline is DeepSpeed's."""
@@ -135,13 +135,24 @@ def chunks_in_flight(plan: Plan, pipeline_stage: int) -> int:
 
 
 def keeps_gradients(plan: Plan) -> bool:
-    """Whether gradients build up during the backward pass; otherwise they are added to buffers that exist already."""
+    """Whether gradients build up during the backward pass; otherwise they are added to buffers that exist already, as
+    those of FSDP2 in a pipeline are unless the reduction has another type
+    (torch/distributed/fsdp/_fully_shard/_fsdp_param.py, `to_accumulated_grad_if_needed`).
+    """
     if plan.training.stack in MEGATRON_STACKS:
         return False
     if plan.training.stack == "deepspeed" and plan.parallelism.zero_stage >= 2:
         return False  # each goes into a bucket as soon as it is made (stage_1_and_2.py and stage3.py, the hooks)
-    shards_gradients = plan.training.stack == "fsdp2" and plan.parallelism.zero_stage >= 2
-    return plan.training.gradient_accumulation_steps <= 1 or shards_gradients
+    if plan.training.stack == "fsdp2":
+        return plan.parallelism.pipeline <= 1 or reduced_width(plan) != compute_width(plan)
+    return plan.training.gradient_accumulation_steps <= 1
+
+
+def reduced_width(plan: Plan) -> int:
+    """Bytes of a gradient in FSDP2's reduction and after it: adapters are reduced as wide as they are held."""
+    method = plan.training.method
+    adapted = method.kind in ("lora", "qlora")
+    return DTYPE_BYTES[method.adapter_dtype if adapted else plan.precision.gradients]
 
 
 def _measured(plan: Plan, part: Part, variant: Variant, elements: int, point: Point) -> Measured:
