@@ -124,7 +124,11 @@ def more_sharded(plan: Plan, degree: str) -> Plan:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(plan=plans())
 def test_a_larger_sharding_degree_never_needs_more(degree: str, plan: Plan) -> None:
-    """But for the buffers of communication, which are a term of their own."""
+    """But for the buffers of communication, which are a term of their own. An interleaved pipeline is apart: its
+    warm-up holds (1 + (p - 1) / (p v)) of the layers (Narayanan et al. 2021, section 2.2), more of them as it deepens.
+    """
+    if degree == "pipeline":
+        assume(plan.parallelism.virtual_pipeline == 1)
     before = changed(plan, "parallelism", expert_tensor=1) if degree == "expert" else plan
     after = more_sharded(before, degree)
     if degree == "pipeline":
