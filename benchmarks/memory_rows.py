@@ -6,7 +6,6 @@ left out.
 """
 
 import importlib
-import importlib.util
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 from benchmarks.gpu.case import plan as plan_of_case
 from benchmarks.gpu.compare import case_of
 from ftspec.plan.model import Plan
+from tests.memory.megatron_cases import Case, case_plan
 from tests.memory.plans import measured_plan
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -76,15 +76,12 @@ def traced_rows(path: Path, judge: str) -> Iterator[Row]:
 
 
 def megatron_rows(path: Path = MEGATRON) -> Iterator[Row]:
-    """Steps of Megatron's own modules, where they were traced."""
-    if not path.exists():
-        return
-    cases = importlib.import_module("tests.memory.megatron_cases")
+    """Steps of Megatron's own modules."""
     for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
-        case = cases.Case(**row["case"])
+        case = Case(**row["case"])
         states = row["parameters"] + row["gradients"] + row["states"]
         stage = case.stage if case.pipeline > 1 else None
-        yield Row("kept traces", cases.case_plan(case), int(row["peak"]), int(states), stage)
+        yield Row("kept traces", case_plan(case), int(row["peak"]), int(states), stage)
 
 
 def gpu_rows(path: Path = GPU) -> Iterator[Row]:
@@ -99,9 +96,8 @@ def gpu_rows(path: Path = GPU) -> Iterator[Row]:
 
 def published_rows(path: Path) -> Iterator[Row]:
     """The published peaks whose configuration is fully stated."""
-    name = "benchmarks.memory_published"  # which takes `Row` from here
-    if importlib.util.find_spec(name) is not None:
-        yield from importlib.import_module(name).rows(path)
+    published = importlib.import_module("benchmarks.memory_published")  # which takes `Row` from here
+    yield from published.rows(path)
 
 
 def measured_rows(reference: Path = REFERENCE) -> list[Row]:

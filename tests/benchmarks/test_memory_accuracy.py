@@ -1,6 +1,7 @@
 """The comparison with other estimators: each peer is asked what was meant, and its answer is read right."""
 
 import json
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,9 @@ def figures(tool: Tool, *plans: Plan) -> list[Figures]:
 
 def test_ftspec_is_asked_for_what_was_traced() -> None:
     own = OWN.estimate([Asked(row.plan) for row in ROWS])
-    assert errors_of(ROWS, own, states=False)[-1] < 0.02
+    errors = errors_of(ROWS, own, states=False)
+    assert statistics.median(errors) < 1e-4
+    assert errors[-1] < 0.03
     assert errors_of(ROWS, own, states=True)[-1] < 1e-5
 
 
