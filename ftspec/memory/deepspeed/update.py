@@ -37,7 +37,15 @@ def _by_partition(plan: Plan, trained: Trained, left: int) -> int:
     """
     flat, copied = trained.part * trained.made, trained.part * trained.master
     preparing = partition_overhang(plan, trained) + flat + (copied if trained.master != trained.made else 0)
-    return largest(preparing, copied + kernel_temporaries(plan, trained.part) - left)
+    return largest(largest(preparing, norm_copy(trained)), copied + kernel_temporaries(plan, trained.part) - left)
+
+
+def norm_copy(trained: Trained) -> int:
+    """Before that the norm of each gradient is taken in fp64, of a copy
+    (deepspeed/runtime/zero/stage_1_and_2.py and stage3.py, `get_grad_norm_direct`).
+    """
+    own = parts(trained.largest, trained.ranks) if trained.engine == "zero_3" else trained.largest
+    return 8 * smallest(own, trained.part)
 
 
 def _by_sub_groups(plan: Plan, trained: Trained) -> int:
@@ -48,7 +56,7 @@ def _by_sub_groups(plan: Plan, trained: Trained) -> int:
     group = sub_group_elements(plan, trained)
     flat, copied = group * trained.accumulated, group * trained.master
     preparing = flat + (copied if trained.master != trained.accumulated else 0)
-    return largest(preparing, copied + kernel_temporaries(plan, group))
+    return largest(largest(preparing, norm_copy(trained)), copied + kernel_temporaries(plan, group))
 
 
 def sub_group_elements(plan: Plan, trained: Trained) -> int:
