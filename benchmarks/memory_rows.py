@@ -63,8 +63,8 @@ def _states(row: dict[str, Any]) -> int | None:
     peak = row["peak"]
     if row.get("method", "full") != "full" or not isinstance(peak, dict):
         return None
-    parameters = peak.get("Parameter", peak.get("Sharded Param"))
-    return int(2 * parameters + peak.get("Optstate", peak.get("OptState")))
+    parameters, states = ("Sharded Param", "OptState") if "Sharded Param" in peak else ("Parameter", "Optstate")
+    return int(2 * peak[parameters] + peak[states])
 
 
 def traced_rows(path: Path, judge: str) -> Iterator[Row]:

@@ -57,12 +57,12 @@ def context() -> dict[str, int]:
 def nccl() -> dict[str, int]:
     """What the first card's use grows by with the first and the second communicator over all cards."""
     import torch
-    from torch import multiprocessing
+    from torch.multiprocessing.spawn import spawn
 
     gpus = torch.cuda.device_count()
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29511"}
-    results = multiprocessing.get_context("spawn").SimpleQueue()
-    multiprocessing.spawn(_rank, args=(gpus, results), nprocs=gpus)
+    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    spawn(_rank, args=(gpus, results), nprocs=gpus)
     found: dict[str, int] = results.get()
     return found
 
