@@ -53,7 +53,7 @@ def power_of_two(number: int) -> int:
         return 1 << (number - 1).bit_length()
     import numpy
 
-    return 1 << numpy.ceil(numpy.log2(number)).astype(numpy.int64)  # type: ignore[no-any-return]
+    return 1 << numpy.ceil(numpy.log2(number)).astype(numpy.int64)
 
 
 def weighted(counts: Iterable[int], values: Iterable[int]) -> int:

@@ -90,6 +90,7 @@ class OptimizerPlan:
     epsilon: float
     momentum: float
     fused: bool
+    paged: bool
 
 
 @record

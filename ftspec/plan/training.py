@@ -90,6 +90,7 @@ def _resolve_optimizer(written: OptimizerChoice | None, ledger: Ledger) -> Optim
         epsilon=ledger.take(f"{path}.epsilon", chosen.epsilon, 1e-8, "the usual epsilon"),
         momentum=ledger.take(f"{path}.momentum", chosen.momentum, _MOMENTUM.get(kind, 0.0), f"{kind}'s usual momentum"),
         fused=ledger.take(f"{path}.fused", chosen.fused, True, "one kernel for all parameters"),
+        paged=ledger.take(f"{path}.paged", chosen.paged, False, "moments stay on the GPU"),
     )
 
 

@@ -10,11 +10,11 @@ from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed, either
 
 _OPTIMIZER, _SCHEDULER = "training.optimizer", "training.learning_rate_scheduler"
-_SETTINGS = ("beta1", "beta2", "epsilon", "momentum")
+_SETTINGS = ("beta1", "beta2", "epsilon", "momentum", "paged")
 _HAS = {
     "adamw": ("beta1", "beta2", "epsilon"),
     "adam": ("beta1", "beta2", "epsilon"),
-    "adamw_8bit": ("beta1", "beta2", "epsilon"),
+    "adamw_8bit": ("beta1", "beta2", "epsilon", "paged"),
     "lion": ("beta1", "beta2"),
     "sgd": ("momentum",),
     "muon": ("momentum", "beta1", "beta2", "epsilon"),
@@ -206,4 +206,23 @@ def optimizer_takes_sharded_tensors(rule: Rule, plan: Plan) -> Iterator[Finding]
             f"{kind} under FSDP2 is {_ON_DTENSORS[kind]}: bitsandbytes' does not take sharded tensors",
             blamed(plan, _OPTIMIZER),
             f"pass {_ON_DTENSORS[kind]} to the trainer",
+        )
+
+
+@plan_rule(
+    "FT358",
+    Severity.ERROR,
+    "paged moments need bitsandbytes",
+    "bitsandbytes keeps the moments of a paged optimizer in managed memory, which the driver moves to the host where"
+    " the GPU is full. Under FSDP2 8-bit AdamW is torchao's, which has no such thing.",
+    bad=job(training="stack = fsdp2  optimizer = adamw_8bit { paged = true }"),
+    good=job(training="stack = ddp  optimizer = adamw_8bit { paged = true }"),
+)
+def paged_moments_are_those_of_bitsandbytes(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """paged on stack fsdp2."""
+    if plan.training.optimizer.paged and plan.training.stack == "fsdp2":
+        yield rule.finding(
+            "torchao's AdamW8bit, which runs under FSDP2, has no paged moments",
+            blamed(plan, f"{_OPTIMIZER}.paged"),
+            "remove it: FSDP2 shards the moments, or write stack = ddp",
         )

@@ -27,3 +27,7 @@ class OptimizerChoice:
     epsilon: Annotated[float | None, POSITIVE, Doc("Added to the denominator. Default 1e-8.")] = None
     momentum: Annotated[float | None, FRACTION, Doc("sgd and muon. Default 0 (sgd), 0.95 (muon).")] = None
     fused: Annotated[bool | None, Doc("One kernel for all parameters instead of one for each. Default true.")] = None
+    paged: Annotated[
+        bool | None,
+        Doc("adamw_8bit: moments in memory that the driver moves to the host where the GPU is full. Default false."),
+    ] = None

@@ -2,19 +2,23 @@
 
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ftspec.memory.estimate import sections_of
+from ftspec.memory.batch import estimate_batch
+from ftspec.memory.estimate import estimate_memory, sections_of
 from ftspec.memory.kinds import kinds_of
 from ftspec.memory.optimizers.pieces import pieces_of
 from ftspec.memory.optimizers.step import step_temporaries
 from ftspec.memory.states import updated_of
 from ftspec.plan.model import Plan, Stack
+from ftspec.spec.methods import Full, Qlora
 from ftspec.spec.model import Model, Parallelism, Precision, Training
 from ftspec.spec.optimizers import OptimizerChoice
 from tests.memory.plans import plan_of, states_of
+from tests.memory.test_batch import CHOICES, row_of
 
 LAYERS, HIDDEN, INNER, KEY, VOCABULARY = 32, 4096, 14336, 1024, 128256
 """Llama 3.1 8B."""
@@ -25,9 +29,10 @@ TENSORS = LAYERS * 9 + 3
 
 
 def optimized(kind: str, stack: Stack = "ddp", *, gpus: int = 1, model: Model | None = None, **settings: Any) -> Plan:
-    """Llama 3.1 8B, or another model, with an optimizer; `layout` and `precision` among the settings are blocks."""
+    """Llama 3.1 8B, or another model, with an optimizer. `layout`, `precision` and `method` are blocks of the job."""
     blocks = {"parallelism": settings.pop("layout", Parallelism()), "precision": settings.pop("precision", Precision())}
-    training = Training(optimizer=OptimizerChoice(kind=kind, **settings))  # type: ignore[arg-type]
+    method = settings.pop("method", Full())
+    training = Training(method=method, optimizer=OptimizerChoice(kind=kind, **settings))  # type: ignore[arg-type]
     model = model or Model(from_="meta-llama/Llama-3.1-8B")
     return plan_of(stack, model=model, gpus=gpus, training=training, **blocks)
 
@@ -67,7 +72,7 @@ def test_adafactor_factors_each_expert() -> None:
     plan = optimized("adafactor", model=Model(from_="mistralai/Mixtral-8x7B-v0.1"))
     ((section, _),) = sections_of(plan, kinds_of(plan))
     experts = [piece for piece in pieces_of(updated_of(plan, kinds_of(plan), section)) if piece.form == "stack"]
-    assert sorted((each.count, each.stack, each.rows * each.columns) for each in experts) == [
+    assert sorted((each.times, each.stack, each.rows * each.columns) for each in experts) == [
         (32, 8, 14336 * 4096),
         (32, 8, 2 * 14336 * 4096),
     ]
@@ -83,6 +88,16 @@ def test_small_tensors_keep_32_bit_moments() -> None:
     small = layers * (2 * hidden + hidden + 2 * key) + hidden
     plan = optimized("adamw_8bit", model=Model(from_="Qwen/Qwen2.5-0.5B"))
     assert optimizer_bytes(plan) == 2 * (large + 4 * large // 256 + 4 * small + 4 * 256)
+
+
+def test_paged_moments_are_not_on_the_device() -> None:
+    """QLoRA's adapters of rank 16: those of 4,096 and 1,024 inputs have fewer than 1e5 elements and are never paged, of
+    those of 14,336 only the scales are left.
+    """
+    method = Qlora(rank=16, targets="all_linear", adapter_dtype="fp32")
+    held = [optimizer_bytes(optimized("adamw_8bit", method=method, paged=paged)) for paged in (False, True)]
+    large = LAYERS * 3 * 16 * INNER
+    assert held[0] - held[1] == 2 * large
 
 
 def test_muon_leaves_embedding_head_and_norms_to_adam() -> None:
@@ -126,6 +141,20 @@ def test_newton_schulz_takes_the_largest_matrix() -> None:
 def test_a_fused_kernel_needs_less_than_loops_do(kind: str) -> None:
     plan = optimized(kind, fused=False, weight_decay=0.1)
     assert temporaries(plan) == 2 * (MATRICES + NORMS + TABLES)
+
+
+@pytest.mark.parametrize("model", ["meta-llama/Llama-3.1-8B", "mistralai/Mixtral-8x7B-v0.1"])
+@pytest.mark.parametrize("stack", ["ddp", "fsdp2", "deepspeed", "megatron"])
+@pytest.mark.parametrize("kind", ["sgd", "adamw_8bit", "adafactor", "lion", "muon"])
+def test_a_batch_is_its_layouts_one_by_one(kind: str, stack: Stack, model: str) -> None:
+    settings = {"momentum": 0.9} if kind == "sgd" else {}
+    plan = optimized(kind, stack, model=Model(from_=model), fused=False, **settings)
+    random = numpy.random.default_rng(len(kind + stack))
+    columns = {path: random.choice(numpy.array(values), 40) for path, values in CHOICES.items()}
+    batch = estimate_batch(plan, columns)
+    for index in range(0, 40, 3):
+        alone = estimate_memory(row_of(plan, {path: values[index].item() for path, values in columns.items()}))
+        assert batch.allocated_peak_bytes[index] == max(stage.allocated_peak_bytes for stage in alone.stages)
 
 
 KINDS = ("adam", "adamw", "sgd", "adamw_8bit", "adafactor", "lion", "muon")

@@ -81,6 +81,7 @@ ELSEWHERE: dict[str, str] = {
     "training.method.last_layers": _SCRIPT_METHOD,
     "training.method.embeddings": _SCRIPT_METHOD,
     "training.method.head": _SCRIPT_METHOD,
+    "training.optimizer.paged": "the optimizer that the training script passes",
     "training.sequence_length": "the training script's data loader",
     "training.attention": _SCRIPT_MODEL,
     "training.loss": _SCRIPT_MODEL,

@@ -15,7 +15,7 @@ _SAME = (
     "training.micro_batch_size training.global_batch_size training.gradient_accumulation_steps "
     "training.attention training.loss training.optimizer.kind training.optimizer.learning_rate "
     "training.optimizer.weight_decay training.optimizer.beta1 training.optimizer.beta2 "
-    "training.optimizer.epsilon training.optimizer.momentum training.optimizer.fused "
+    "training.optimizer.epsilon training.optimizer.momentum training.optimizer.fused training.optimizer.paged "
     "training.gradient_clipping training.tokens training.steps training.seed parallelism.tensor "
     "parallelism.pipeline parallelism.virtual_pipeline parallelism.data parallelism.context "
     "parallelism.expert parallelism.expert_tensor parallelism.zero_stage parallelism.sequence_parallel "
@@ -45,7 +45,9 @@ MAPPED: Mapping[str, str] = {
 ELSEWHERE: Mapping[str, str] = {
     "hardware.accelerator": "the catalog's row of hardware.gpu: facts for the checker, nothing that a job sets",
     **{f"zero.{name}": "the raw keys of target deepspeed, in its own file" for name in zero_setting_names()},
-    **{f"megatron.{name}": "the raw keys of target megatron, in its own arguments" for name in megatron_setting_names()},
+    **{
+        f"megatron.{name}": "the raw keys of target megatron, in its own arguments" for name in megatron_setting_names()
+    },
 }
 
 UNSUPPORTED: Mapping[str, str] = {}

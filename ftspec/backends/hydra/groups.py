@@ -157,7 +157,7 @@ def _optimizer(plan: Plan) -> Group:
     path = "training.optimizer"
     follows = (f"{path}.kind",)
     by_kind = {"weight_decay", "beta2", "momentum"}
-    names = ("learning_rate", "weight_decay", "beta1", "beta2", "epsilon", "momentum", "fused")
+    names = ("learning_rate", "weight_decay", "beta1", "beta2", "epsilon", "momentum", "fused", "paged")
     kind = Leaf(plan.training.optimizer.kind, f"{path}.kind")
     return {"kind": kind, **{name: _leaf(plan, f"{path}.{name}", follows if name in by_kind else ()) for name in names}}
 

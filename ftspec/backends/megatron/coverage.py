@@ -105,6 +105,7 @@ UNSUPPORTED: Mapping[str, str] = {
         for field in _METHOD_FIELDS
     },
     "training.optimizer.fused": "Megatron always takes the fused optimizer that it finds",
+    "training.optimizer.paged": "Megatron has no 8-bit optimizer",
     "parallelism.offload_parameters": "Megatron does not offload parameters",
 }
 """Plan path → why Megatron cannot say it."""

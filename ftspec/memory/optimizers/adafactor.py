@@ -16,7 +16,7 @@ def states(updated: Updated) -> int:
     transformers' Adafactor, whose states are fp32 whatever the parameters are; DeepSpeed takes torch's
     (torch/optim/_adafactor.py, `_init_group`: as wide as the gradient), whose step counters lie on the host.
     """
-    found = sum(piece.count * _factors(piece) for piece in pieces_of(updated))
+    found = sum(piece.times * _factors(piece) for piece in pieces_of(updated))
     if steps_on_parameters(updated.plan):
         return 4 * found + ROOT_MEAN_SQUARE * updated.tensors
     return found * state_width(updated.plan)

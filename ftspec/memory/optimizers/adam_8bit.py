@@ -12,6 +12,9 @@ too).
 SMALLEST = 4096
 """Tensors below keep unquantized moments (the same file, `min_8bit_size`; torchao/optim/adam.py, `_new_buffer`)."""
 
+SMALLEST_PAGED = 100_000
+"""Moments of fewer elements are never paged (bitsandbytes/optim/optimizer.py, `get_state_buffer`)."""
+
 MAP_BYTES = 4 * 256
 """An fp32 table from codes to numbers (bitsandbytes/functional.py, `create_dynamic_map`)."""
 
@@ -21,20 +24,21 @@ def states(updated: Updated, moments: int) -> int:
     section 2), and a table for all tensors. Its kernels do not take DTensors: under FSDP2 it is torchao's, with a table
     for each tensor.
 
-    A paged optimizer's states lie in managed memory, which torch does not count and the driver moves to the host where
-    the device is full; tensors of fewer than 1e5 elements, as many an adapter, are never paged (`get_state_buffer`).
-    Here all states count.
+    A paged optimizer's moments lie in managed memory, which torch does not count and the driver moves to the host where
+    the device is full; their scales do not, nor the moments of small tensors (`get_state_buffer`).
     """
     pieces = pieces_of(updated)
     if updated.plan.training.stack == "fsdp2":
-        return sum(piece.count * moments * _torchao(updated.plan, piece) for piece in pieces)
+        return sum(piece.times * moments * _torchao(updated.plan, piece) for piece in pieces)
     tables = (updated.tensors > 0) * MAP_BYTES
-    return moments * (tables + sum(piece.count * _bitsandbytes(piece) for piece in pieces))
+    paged = updated.plan.training.optimizer.paged
+    return moments * (tables + sum(piece.times * _bitsandbytes(piece, paged) for piece in pieces))
 
 
-def _bitsandbytes(piece: Piece) -> int:
+def _bitsandbytes(piece: Piece, paged: bool) -> int:
     elements = piece.elements
-    return choose(elements < SMALLEST, 4 * elements, elements + 4 * parts(elements, BLOCK))  # type: ignore[no-any-return]
+    codes = choose(elements < SMALLEST_PAGED, elements, 0) if paged else elements
+    return choose(elements < SMALLEST, 4 * elements, codes + 4 * parts(elements, BLOCK))  # type: ignore[no-any-return]
 
 
 def _torchao(plan: Plan, piece: Piece) -> int:

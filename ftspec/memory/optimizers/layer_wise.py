@@ -33,7 +33,7 @@ def layer_wise_shares(plan: Plan, kinds: Kinds, section: Section, degrees: Degre
     pieces = model_pieces(plan, kinds, section)
     matrices = [piece for piece in pieces if piece.inner and piece.form == "matrix"]
     experts = [_one_by_one(piece) for piece in pieces if piece.form == "stack"]
-    rest = sum(piece.count * piece.elements for piece in pieces if not piece.inner or piece.form == "vector")
+    rest = sum(piece.times * piece.elements for piece in pieces if not piece.inner or piece.form == "vector")
     if plan.parallelism.zero_stage == 0 and not plan.parallelism.distributed_optimizer:
         degrees = Degrees(1, 1)
     dealt = _dealt(matrices, degrees.dense) + _dealt(experts, degrees.expert)
@@ -42,13 +42,13 @@ def layer_wise_shares(plan: Plan, kinds: Kinds, section: Section, degrees: Degre
 
 def _one_by_one(piece: Piece) -> Piece:
     """Megatron holds each expert's matrix by itself."""
-    return piece._replace(count=piece.count * piece.stack, form="matrix", stack=1)
+    return piece._replace(times=piece.times * piece.stack, form="matrix", stack=1)
 
 
 def _dealt(matrices: list[Piece], ranks: int) -> int:
     """Elements of the fullest rank: the largest matrix first, each to the rank that has least, so that none has more
     than an even share and one matrix, nor more of each size than an even share of their number.
     """
-    total = sum(piece.count * piece.elements for piece in matrices)
-    by_size = sum(parts(piece.count, ranks) * piece.elements for piece in matrices)
+    total = sum(piece.times * piece.elements for piece in matrices)
+    by_size = sum(parts(piece.times, ranks) * piece.elements for piece in matrices)
     return smallest(by_size, parts(total, ranks) + (ranks > 1) * largest_of(matrices))

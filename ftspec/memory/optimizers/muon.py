@@ -27,9 +27,9 @@ def _states_of_torch(updated: Updated) -> int:
     matrices = rest = tensors = 0
     for piece in pieces_of(updated):
         if piece.inner and piece.form == "matrix":
-            matrices = matrices + piece.count * piece.elements
+            matrices = matrices + piece.times * piece.elements
         else:
-            rest, tensors = rest + piece.count * piece.elements, tensors + piece.count
+            rest, tensors = rest + piece.times * piece.elements, tensors + piece.times
     return matrices * state_width(updated.plan) + moments_of(updated.plan, rest, tensors)
 
 
@@ -42,13 +42,13 @@ def _states_of_deepspeed(updated: Updated) -> int:
     plan, stage, ranks = updated.plan, updated.plan.parallelism.zero_stage, updated.degrees.dense
     pieces = model_pieces(plan, updated.kinds, updated.section)
     owned = [piece for piece in pieces if piece.inner and piece.form != "vector"]
-    rest = sum(piece.count * piece.elements for piece in pieces if piece not in owned)
-    whole = sum(piece.count * piece.elements for piece in owned)
+    rest = sum(piece.times * piece.elements for piece in pieces if not piece.inner or piece.form == "vector")
+    whole = sum(piece.times * piece.elements for piece in owned)
     if stage == 0:
         return whole * state_width(plan) + moments_of(plan, rest, 0)
     adam = moments_of(plan, parts(rest, ranks), 0)
     if stage == 3:
-        own = sum(piece.count * parts(piece.elements, ranks) for piece in owned)
+        own = sum(piece.times * parts(piece.elements, ranks) for piece in owned)
         return own * DTYPE_BYTES[plan.precision.parameters] + adam
     touched = parts(whole, ranks) + (ranks > 1) * max((piece.elements for piece in owned), default=0)
     return 2 * touched * DTYPE_BYTES[plan.precision.gradients] + adam
@@ -72,7 +72,7 @@ def _square_roots(updated: Updated) -> int:
     if updated.plan.training.optimizer.fused:
         return 0
     rest = [piece for piece in pieces_of(updated) if not piece.inner or piece.form != "matrix"]
-    return sum(piece.count * piece.elements for piece in rest) * state_width(updated.plan)
+    return sum(piece.times * piece.elements for piece in rest) * state_width(updated.plan)
 
 
 def _iteration(updated: Updated, piece: Piece) -> int:

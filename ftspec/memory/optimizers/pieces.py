@@ -2,7 +2,6 @@
 
 from typing import Literal, NamedTuple
 
-from ftspec.core.record import record
 from ftspec.memory.holdings import Degrees
 from ftspec.memory.kinds import Kinds
 from ftspec.memory.numbers import largest, parts
@@ -20,7 +19,7 @@ class Piece(NamedTuple):
     the model's layers (else in embedding, final norm and head).
     """
 
-    count: int
+    times: int
     form: Form
     stack: int
     rows: int
@@ -36,8 +35,7 @@ class Piece(NamedTuple):
 _WHOLE = Degrees(1, 1)
 
 
-@record
-class Updated:
+class Updated(NamedTuple):
     """What the optimizer of one rank of a stage updates: `elements` in `tensors` tensors; `pieces_of` lists them."""
 
     plan: Plan
