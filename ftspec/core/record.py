@@ -11,6 +11,9 @@ from typing import Any, NoReturn, TypeVar, dataclass_transform
 
 Class = TypeVar("Class")
 
+_DIGEST = "hash of the fields"
+"""Where a record keeps its hash once it was asked for: large ones are keys of many caches."""
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(Field, field))
 def record(cls: type[Class]) -> type[Class]:
@@ -56,13 +59,17 @@ def _comparison(names: list[str]) -> tuple[Any, Any]:
         return values(self) == values(other) if type(self) is type(other) else NotImplemented
 
     def digest(self: Any) -> int:
-        return hash(values(self))
+        found = self.__dict__.get(_DIGEST)
+        if found is None:
+            found = self.__dict__[_DIGEST] = hash(values(self))
+        return found  # type: ignore[no-any-return]
 
     return equal, digest
 
 
 def _representation(self: Any) -> str:
-    return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+    said = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items() if name != _DIGEST)
+    return f"{type(self).__name__}({said})"
 
 
 def _refuse(self: object, name: str, *value: object) -> NoReturn:

@@ -1,7 +1,7 @@
 """What a memory estimate says: per pipeline stage the bytes of each term at the stage's peak."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ftspec.core.record import record
 from ftspec.memory.host_model import HostMemory
@@ -22,8 +22,7 @@ TERMS = (
 """The terms of an estimate, in the order in which they are shown."""
 
 
-@record
-class StageMemory:
+class StageMemory(NamedTuple):
     """One pipeline stage's most loaded rank at its peak.
 
     Without `framework_overhead` the terms sum to `allocated_peak_bytes` (what

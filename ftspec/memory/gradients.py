@@ -1,6 +1,7 @@
 """Gradients of parameters: when they come into being, and what is left of them on a rank."""
 
-from ftspec.core.record import record
+from typing import NamedTuple
+
 from ftspec.memory.deepspeed.engine import trained_of
 from ftspec.memory.deepspeed.gradients import accumulated
 from ftspec.memory.holdings import replicas, tensorwise_part
@@ -11,8 +12,7 @@ from ftspec.memory.step.frame import Frame, reduced_width
 from ftspec.memory.trained import trained_ends, trained_layer
 
 
-@record
-class Gradients:
+class Gradients(NamedTuple):
     """Gradients on the rank: `before` the backward pass, `all` after it, and those of the head, of a layer of each of
     the stage's kinds, and of the embedding where they build up; what is `left` for the optimizer's step; and what the
     layers' backward reduces beside those before (`during`).

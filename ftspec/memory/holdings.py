@@ -1,8 +1,8 @@
 """The tensors of one stage on one rank, added up: what it trains and what it only holds."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from ftspec.core.record import record
 from ftspec.memory.kinds import Kind, Kinds
 from ftspec.memory.numbers import largest, parts, weighted
 from ftspec.memory.outline import Section
@@ -11,8 +11,7 @@ from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, train
 from ftspec.plan.model import Plan
 
 
-@record
-class Degrees:
+class Degrees(NamedTuple):
     """How many ranks share a state: of the dense weights, and of the experts."""
 
     dense: int
@@ -57,8 +56,7 @@ def gathered_elements(shard: Shard, degrees: Degrees) -> int:
     return total
 
 
-@record
-class Holding:
+class Holding(NamedTuple):
     """Elements on the rank: of dense tensors and of experts, whole; the rank's part of all of them where each tensor
     is divided over the replicas; and the number of tensors.
     """

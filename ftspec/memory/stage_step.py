@@ -1,6 +1,7 @@
 """One stage's step, as its moments are worked out."""
 
-from ftspec.core.record import record
+from typing import NamedTuple
+
 from ftspec.memory.communication.buffers import Buffers
 from ftspec.memory.gradients import Gradients
 from ftspec.memory.moment import Moment
@@ -8,8 +9,7 @@ from ftspec.memory.step.frame import Frame
 from ftspec.memory.step.tape import Bytes
 
 
-@record
-class Step:
+class Step(NamedTuple):
     """What all moments of a stage share: its frame, its gradients, its buffers, and the logits that are held."""
 
     frame: Frame

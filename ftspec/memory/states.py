@@ -1,6 +1,7 @@
 """Parameters, gradients, master copies and optimizer states of one rank: what lives through the whole step."""
 
-from ftspec.core.record import record
+from typing import NamedTuple
+
 from ftspec.memory.holdings import Degrees, Holding, frozen_holding, replicas, trained_holding
 from ftspec.memory.kinds import Kinds
 from ftspec.memory.numbers import parts
@@ -16,8 +17,7 @@ DEEPSPEED_ALIGNMENT = 2
 """`nccl_start_alignment_factor` (deepspeed/runtime/zero/stage_1_and_2.py, `DeepSpeedZeroOptimizer.__init__`)."""
 
 
-@record
-class States:
+class States(NamedTuple):
     """Bytes on one rank. `gradients` is what is held once the whole backward pass is done."""
 
     parameters: int
@@ -31,8 +31,7 @@ class States:
         return self.parameters + self.gradients + self.master_parameters + self.optimizer_states
 
 
-@record
-class Held:
+class Held(NamedTuple):
     """Elements of a rank: of the parameters, of the accumulated gradients, and of what the optimizer updates."""
 
     parameters: int

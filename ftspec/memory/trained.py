@@ -63,15 +63,9 @@ def frozen_layer(plan: Plan, kind: Kind) -> Shard:
     return layer_shard(plan.model.shape, kind.layer, cuts_of(plan.parallelism))
 
 
-def trained_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
-    """The tensors of the embedding and the head that are updated."""
-    method = plan.training.method
-    if method.kind == "full":
-        return ends_shard(plan, embedding, head)
-    if method.kind != "partial":
-        return NOTHING
-    shape, cuts = plan.model.shape, cuts_of(plan.parallelism)
-    vocabulary = padded_vocabulary(shape, plan.training.stack, cuts.tensor)
+@cache
+def _trained_ends(shape: ModelShape, method: MethodPlan, stack: str, ends: tuple[bool, bool], cuts: Cuts) -> Shard:
+    vocabulary, (embedding, head) = padded_vocabulary(shape, stack, cuts.tensor), ends
     table = embedding and method.embeddings
     weights: Iterable[Weight] = embedding_weights(shape, vocabulary) if table else ()
     if head and method.head:
@@ -79,9 +73,26 @@ def trained_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
     return cut_tensors(weights, cuts)
 
 
+def trained_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
+    """The tensors of the embedding and the head that are updated."""
+    method = plan.training.method
+    if method.kind == "full":
+        return ends_shard(plan, embedding, head)
+    if method.kind != "partial":
+        return NOTHING
+    cuts = cuts_of(plan.parallelism)
+    return _trained_ends(plan.model.shape, method, plan.training.stack, (embedding, head), cuts)
+
+
 def frozen_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
     """The tensors of the embedding and the head that are held and not updated."""
-    whole, trained = ends_shard(plan, embedding, head), trained_ends(plan, embedding, head)
+    if plan.training.method.kind == "full":
+        return NOTHING
+    return _rest(ends_shard(plan, embedding, head), trained_ends(plan, embedding, head))
+
+
+@cache
+def _rest(whole: Shard, trained: Shard) -> Shard:
     return Shard(_without(whole.dense, trained.dense), _without(whole.expert, trained.expert))
 
 

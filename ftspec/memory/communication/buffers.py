@@ -1,12 +1,12 @@
 """What a stack's buffers are at each moment of a step."""
 
-from ftspec.core.record import record
+from typing import NamedTuple
+
 from ftspec.memory.numbers import weighted, when
 from ftspec.memory.outline import Turn
 
 
-@record
-class Buffers:
+class Buffers(NamedTuple):
     """Bytes: `always`; in a layer's forward; at the end of the forward pass and in the loss (`ends`); while a layer
     runs backward (`layer`), that of the layer before it (`before`), that of the layer behind it (`behind`), and what
     each layer that has run leaves, by kind (`above`); in the embedding's backward; and in a reduction of all gradients

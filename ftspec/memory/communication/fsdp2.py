@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from functools import reduce
+from typing import NamedTuple
 
-from ftspec.core.record import record
 from ftspec.memory.communication.buffers import Buffers
 from ftspec.memory.communication.torch_pipeline import received_ahead
 from ftspec.memory.holdings import gathered_elements, replicas, tensorwise_part
@@ -11,12 +11,11 @@ from ftspec.memory.kinds import Kind
 from ftspec.memory.numbers import largest, parts, weighted, when
 from ftspec.memory.quantization import packed_matrices
 from ftspec.memory.shard import NOTHING, Shard, cuts_of
-from ftspec.memory.step.frame import Frame, reduced_width
+from ftspec.memory.step.frame import Frame, once_a_frame, reduced_width
 from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer
 
 
-@record
-class Groups:
+class Groups(NamedTuple):
     """`fully_shard` makes a group of each layer and one of the root (embedding, norm, head). Bytes: the root, the
     largest layer, a layer of each kind and all layers when gathered; and in a reduce-scatter its input, of the root
     with the rank's part of it, and of the largest layer.
@@ -42,6 +41,7 @@ def _packed(frame: Frame, kind: Kind) -> Shard:
     return packed_matrices(frame.setting.shape, kind.layer, cuts_of(frame.plan.parallelism))
 
 
+@once_a_frame
 def groups_of(frame: Frame) -> Groups:
     """The groups of a stage; weights are gathered in compute's type, frozen ones and adapters too.
 

@@ -1,14 +1,13 @@
 """Which of DeepSpeed's optimizers wraps the job's own, and what it works on."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ftspec.core.record import record
 from ftspec.memory.holdings import Holding, replicas, trained_holding
 from ftspec.memory.numbers import choose, smallest
 from ftspec.memory.optimizers import adam, sgd
 from ftspec.memory.shard import Shard
 from ftspec.memory.states import flat_elements
-from ftspec.memory.step.frame import Frame
+from ftspec.memory.step.frame import Frame, once_a_frame
 from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
@@ -31,8 +30,7 @@ def engine_of(plan: Plan) -> Engine:
     return "zero_1" if layout.zero_stage == 1 else "fp16" if half else "plain"
 
 
-@record
-class Trained:
+class Trained(NamedTuple):
     """What the engine of one rank works on. Elements: of all trained tensors, of the largest one, of the largest one of
     a layer, and of the rank's own part of all. Bytes an element: of a gradient as autograd makes it, as it is
     accumulated, and of the master copy. `ranks` reduce gradients together.
@@ -72,6 +70,7 @@ def largest_tensor(shards: list[Shard]) -> int:
     return max(_tensors(shards), default=0)
 
 
+@once_a_frame
 def trained_of(frame: Frame) -> Trained:
     """What the engine works on in a stage."""
     plan, degrees = frame.plan, replicas(frame.plan)

@@ -1,6 +1,7 @@
 """What ZeRO 3 gathers of the parameters (deepspeed/runtime/zero/partitioned_param_coordinator.py)."""
 
-from ftspec.core.record import record
+from typing import NamedTuple
+
 from ftspec.memory.deepspeed.engine import frozen_shards, largest_tensor, trained_shards
 from ftspec.memory.holdings import replicas
 from ftspec.memory.numbers import smallest, weighted, when
@@ -8,8 +9,7 @@ from ftspec.memory.shard import Shard
 from ftspec.memory.step.frame import Frame
 
 
-@record
-class Gatherable:
+class Gatherable(NamedTuple):
     """Elements of a stage's tensors on this rank: of those that come and go, of those among them that come back in the
     backward pass, and of those that stay; of the largest layer's, of the largest one in a layer, and of the larger end
     (embedding or head), all of those that come and go.
@@ -52,8 +52,7 @@ def gatherable(frame: Frame) -> Gatherable:
     )
 
 
-@record
-class Gathered:
+class Gathered(NamedTuple):
     """Bytes of gathered parameters: in the last layer's forward, when the head is in use, in a layer's backward, and in
     the embedding's.
     """

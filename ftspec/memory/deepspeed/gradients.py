@@ -1,14 +1,14 @@
 """Gradients in DeepSpeed's engine, from the first micro-batch to the optimizer's step."""
 
-from ftspec.core.record import record
+from typing import NamedTuple
+
 from ftspec.memory.deepspeed.buckets import spills
 from ftspec.memory.deepspeed.engine import Trained
 from ftspec.memory.numbers import largest, when
 from ftspec.plan.model import Plan
 
 
-@record
-class Accumulated:
+class Accumulated(NamedTuple):
     """Bytes of accumulated gradients: `before` the backward pass, in it (`during`, beside those that build up), after
     it (`all`), and what is `left` for the optimizer's step; `build_up`: whether each tensor's comes when it is made.
     """

@@ -1,5 +1,7 @@
 """What a step holds once for all layers of a model."""
 
+from functools import cache
+
 from ftspec.memory.step.code import code_of
 from ftspec.memory.step.form import ZERO, Form
 from ftspec.memory.step.rotary import rotary_width
@@ -22,6 +24,7 @@ def model_constants(setting: Setting, layers: int) -> Form:
     return form
 
 
+@cache
 def masks(setting: Setting) -> Form:
     """The attention mask, and another one where some layers look through a window
     (transformers/masking_utils.py, `create_causal_mask`, `create_sliding_window_causal_mask`). Megatron's kernels know
@@ -35,6 +38,7 @@ def masks(setting: Setting) -> Form:
     return Form(pair=kinds * setting.residual) if setting.attention == "eager" else ZERO
 
 
+@cache
 def embedding_leaf(setting: Setting) -> Form:
     """An embedding output that requires a gradient by itself is a leaf: with its gradient it outlives its step (seen in
     traces of transformers' `enable_input_require_grads`); where positions are added to it or a factor scales it, it is

@@ -1,6 +1,8 @@
 """One stage's step in numbers: its parts evaluated for the plan's micro-batch."""
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import Any, NamedTuple, TypeVar
 
 from ftspec.core.record import record
 from ftspec.memory.kinds import Kinds
@@ -15,12 +17,13 @@ from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Bytes, peak_at
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
+Found = TypeVar("Found")
+
 PIPELINE_OF_DEEPSPEED = frozenset({"deepspeed", "megatron_deepspeed"})
 """Stacks whose pipeline is DeepSpeed's."""
 
 
-@record
-class Measured:
+class Measured(NamedTuple):
     """A part in bytes: what it keeps (and what of that grows with pairs of positions), what is stored of it between
     its forward and its backward pass, its input, the casts of its weights, the gradients that it makes, and its peaks;
     and the elements of its weights on this rank.
@@ -71,6 +74,7 @@ class Frame:
         vocabulary = padded_vocabulary(self.setting.shape, self.plan.training.stack, self.setting.tensor)
         self.vocabulary = vocabulary // self.setting.tensor
         self.head: Measured | None = None
+        self.worked_out: dict[Callable[[Frame], Any], Any] = {}
         if section.head:
             part = head_part(self.setting, self.vocabulary, head_variant(self.plan), shared.keeps_gradients)
             self.head = _measured(self.plan, part, Variant(), 0, self.point)
@@ -102,6 +106,19 @@ class Frame:
         if not embedding_trained(self.plan) or not self.section.embedding:
             return 0
         return self.vocabulary * self.setting.shape.hidden_size * self.setting.parameters
+
+
+def once_a_frame(work: Callable[[Frame], Found]) -> Callable[[Frame], Found]:
+    """Work something out about a frame once, however many terms ask for it."""
+
+    @wraps(work)
+    def remembered(frame: Frame) -> Found:
+        if work not in frame.worked_out:
+            frame.worked_out[work] = work(frame)
+        found: Found = frame.worked_out[work]
+        return found
+
+    return remembered
 
 
 def point_of(plan: Plan) -> Point:
