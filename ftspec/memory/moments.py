@@ -14,6 +14,7 @@ from ftspec.memory.activations import (
     kept_of_other_chunks,
 )
 from ftspec.memory.communication.stacks import buffers_of
+from ftspec.memory.communication.torch_pipeline import TORCH_PIPELINES
 from ftspec.memory.gather_moments import gather_moments
 from ftspec.memory.gradients import gradients_of
 from ftspec.memory.logits import held_logits, loss_forward_logits
@@ -102,11 +103,19 @@ def _embedding_backward(step: Step) -> Iterator[Moment]:
     hidden = frame.point.shard_tokens * frame.setting.shape.hidden_size * frame.setting.residual
     tied = frame.setting.shape.tie_word_embeddings and frame.section.head
     tables = 2 if step.gradients.build_up else 3
-    temporary = largest(hidden + table, tables * table if tied else 0)
+    temporary = largest(hidden + table, tables * table if tied else 0) + _undivided_table(step, table)
     made = step.gradients.all - (step.gradients.embedding if step.gradients.build_up and not tied else 0)
     buffers = step.buffers.always + step.buffers.embedding
     activations = frame.point.tokens * INDEX_BYTES + kept_of_other_chunks(frame)
     yield Moment("embedding_backward", activations, step.logits, temporary, buffers, made)
+
+
+def _undivided_table(step: Step, table: int) -> int:
+    """DTensor has no rule for the backward of an embedding whose rows are divided: it makes the gradient of all rows,
+    then copies the rank's (torch/distributed/tensor/_ops/_embedding_ops.py, `embedding_dense_backward_strategy`).
+    """
+    setting = step.frame.setting
+    return table * setting.tensor if setting.tensor > 1 and step.frame.plan.training.stack in TORCH_PIPELINES else 0
 
 
 def _reduction(step: Step) -> Iterator[Moment]:

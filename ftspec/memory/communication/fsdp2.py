@@ -78,7 +78,8 @@ def groups_of(frame: Frame) -> Groups:
 def fsdp2_buffers(frame: Frame) -> Buffers:
     """The root stays gathered from its forward to its backward; in a layer's forward the gather buffer, from which it
     was copied, is still there, and the last layer's until the root's forward is done; in backward a layer is gathered,
-    the next one ahead of time, and the gradients of the last one are in their reduce-scatter.
+    the next one ahead of time, and the gradients of the last one are in their reduce-scatter, until a layer is done
+    that has none to reduce.
 
     In a pipeline a layer stays gathered after its backward and nothing is reduced before the last micro-batch; the
     loss is outside of the root's forward.
@@ -90,6 +91,7 @@ def fsdp2_buffers(frame: Frame) -> Buffers:
     groups, staged = groups_of(frame), frame.plan.parallelism.pipeline > 1
     alone = frame.plan.parallelism.pipeline <= 1
     reducing = when(alone, groups.layer_reduced)
+    frozen_below = any(not frame.kinds.each[kind].variant.trained for kind in frame.outline.kinds)
     return Buffers(
         always=received_ahead(frame),
         forward=groups.root + 2 * groups.layer,
@@ -97,7 +99,7 @@ def fsdp2_buffers(frame: Frame) -> Buffers:
         layer=groups.root + groups.layer,
         before=groups.layer,
         behind=reducing,
-        embedding=groups.root + reducing + when(staged, groups.layers),
+        embedding=groups.root + (0 if frozen_below else reducing) + when(staged, groups.layers),
         above=() if staged is False else tuple(when(staged, layer) for layer in groups.kinds),
     )
 
