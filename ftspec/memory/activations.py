@@ -65,12 +65,15 @@ def kept_of_other_chunks(frame: Frame) -> int:
 
 
 def kept_in_forward(frame: Frame) -> int:
-    """Bytes kept when the forward pass of a micro-batch ends: of its layers and of the head."""
+    """Bytes kept when the forward pass of a micro-batch ends: of its layers and of the head; and the head's input as
+    the model names it, where that is another tensor: not cast yet, or a part of the sequence
+    (transformers/models/llama/modeling_llama.py, `LlamaForCausalLM.forward`: `hidden_states`).
+    """
     total = frame.one_micro_batch + constants(frame, backward=False)
     if frame.head is not None:
         total = total + frame.head.kept
-        if frame.setting.autocast:
-            total = total + frame.point.tokens * frame.setting.shape.hidden_size * frame.setting.residual
+        if frame.setting.autocast or (frame.setting.sequence_parallel and not frame.setting.megatron):
+            total = total + frame.point.shard_tokens * frame.setting.shape.hidden_size * frame.setting.residual
     return total + casts_in_forward(frame)
 
 

@@ -1,6 +1,7 @@
 """Plans to estimate, built from typed specs, without a text."""
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from ftspec.catalog.models import ModelRow, find_model
@@ -77,7 +78,8 @@ def _method(row: dict[str, Any]) -> Full | Lora | Qlora | Partial:
         return Partial(row["last_layers"], embeddings=row.get("embeddings", False), head=row.get("head", False))
     if kind == "full":
         return Full()
-    targets: LoraTargets = "attention" if row["lora_targets"] == "attention" else "all_linear"
+    named = {"attention": "attention", "all": "all_linear", "all_linear": "all_linear"}
+    targets: LoraTargets = named.get(row["lora_targets"], tuple(row["lora_targets"].split(",")))
     if kind == "lora":
         return Lora(rank=row["lora_rank"], targets=targets, adapter_dtype="fp32")
     double = row.get("double_quantization", False)
@@ -100,21 +102,25 @@ def _model(row: dict[str, Any]) -> Model:
 
 
 def measured_plan(row: dict[str, Any]) -> Plan:
-    """The plan that a row of exact traces was made for: one device, or FSDP2 over `world_size` of them."""
-    world_size = row.get("world_size", 1)
+    """The plan that a row of exact traces was made for: one device, FSDP2 over `world_size` of them, or a rank of a
+    layout.
+    """
+    layout = {degree: row[degree] for degree in ("data", "tensor", "pipeline") if degree in row}
+    ranks = row.get("world_size", prod(layout.values()))
     training = Training(
         method=_method(row),
         sequence_length=row["sequence_length"],
         micro_batch_size=row["micro_batch_size"],
         activation_checkpointing=Checkpointing("full" if row["activation_checkpointing"] else "none"),
         attention=row["attention"],
+        gradient_accumulation_steps=row.get("accumulation"),
     )
     precision = Precision(compute="bf16", parameters="bf16" if row["dtype"] == "bf16" else "fp32")
     return plan_of(
-        "fsdp2" if world_size > 1 else "ddp",
+        row.get("stack", "fsdp2" if ranks > 1 else "ddp"),
         model=_model(row),
-        gpus=world_size,
+        gpus=ranks,
         training=training,
         precision=precision,
-        parallelism=Parallelism(),
+        parallelism=Parallelism(**layout, sequence_parallel=row.get("sequence_parallel")),
     )
