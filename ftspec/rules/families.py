@@ -6,6 +6,7 @@ A new rule is a function in its family's module; a new family is a module and it
 from ftspec.core.finding import Finding
 from ftspec.plan.model import Plan
 from ftspec.rules import (
+    accumulation,
     adapters,
     batch,
     context,
@@ -52,6 +53,7 @@ FAMILIES = (
     storage,
     memory,
     host,
+    accumulation,
 )
 """The modules, in the order of their codes."""
 
