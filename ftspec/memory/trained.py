@@ -17,10 +17,10 @@ from ftspec.memory.shard import (
     layer_shard,
     padded_vocabulary,
 )
-from ftspec.memory.step.adapted import projections
+from ftspec.memory.step.adapted import projections, wrapped
 from ftspec.memory.step.method import adapter_of
 from ftspec.memory.step.setting import Adapter
-from ftspec.memory.weights import Weight, embedding_weights, head_weights
+from ftspec.memory.weights import Cut, Weight, embedding_weights, head_weights
 from ftspec.plan.model import MethodPlan, Plan
 
 
@@ -34,6 +34,17 @@ def adapter_weights(shape: ModelShape, adapter: Adapter, experts: bool) -> list[
             inner, rank = name in ("o_proj", "down_proj"), adapter.rank
             reads = Weight(f"{name}.lora_A", inputs * rank, "tensor" if inner else "whole", rank, cut_rows=False)
             weights += [reads, Weight(f"{name}.lora_B", rank * outputs, "whole" if inner else "tensor", outputs)]
+    return [*weights, *_of_parameters(shape, adapter)] if experts else weights
+
+
+def _of_parameters(shape: ModelShape, adapter: Adapter) -> list[Weight]:
+    """Adapters of all experts lie in one A and one B (peft/tuners/lora/layer.py, `ParamWrapper.update_layer`)."""
+    weights = []
+    for name, parameter in wrapped(shape, adapter.targets).items():
+        rank = adapter.rank * parameter.times * parameter.experts
+        cut: Cut = "whole" if parameter.experts == 1 else "expert"
+        weights.append(Weight(f"{name}.lora_A", parameter.inputs * rank, cut, rank))
+        weights.append(Weight(f"{name}.lora_B", rank * parameter.outputs, cut, parameter.outputs))
     return weights
 
 
@@ -44,7 +55,7 @@ def _adapters(shape: ModelShape, adapter: Adapter, experts: bool, cuts: Cuts) ->
 
 @cache
 def _trained_layer(shape: ModelShape, method: MethodPlan, kind: Kind, cuts: Cuts) -> Shard:
-    adapter = adapter_of(method)
+    adapter = adapter_of(shape, method)
     if adapter is not None:
         return _adapters(shape, adapter, kind.variant.experts, cuts)
     return layer_shard(shape, kind.layer, cuts) if kind.variant.trained else NOTHING

@@ -29,7 +29,8 @@ class LayerCode:
       sines of its own, of so many bytes an element.
     - `remembered_casts`: autocast remembers the casts of weights, which it does not for `x @ weight.T`.
     - experts: `fp32_router` (its product is in fp32), `fp32_routing` (experts are weighed in fp32), `shared_first` (the
-      shared experts run before the routed ones).
+      shared experts run before the routed ones), `linear_router` (it is an `nn.Linear`), `parameter_targets` (PEFT puts
+      adapters on router and routed experts, under the names that this class of transformers 4 gave their modules).
     - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`,
       `scaled_embedding`: times a number.
     """
@@ -54,6 +55,8 @@ class LayerCode:
     fp32_router: bool = False
     fp32_routing: bool = False
     shared_first: bool = False
+    linear_router: bool = False
+    parameter_targets: Literal["", "qwen2_moe", "mixtral"] = ""
     score_cap: bool = False
     logit_cap: bool = False
     scaled_logits: bool = False
@@ -68,6 +71,24 @@ def _codes() -> dict[str, LayerCode]:
     return {name: LayerCode(**row) for name, row in rows.items()}
 
 
+@cache
+def parameter_targets() -> dict[str, dict[str, str]]:
+    """By `LayerCode.parameter_targets`: the names that PEFT takes for parameters, and which they stand for."""
+    names: dict[str, dict[str, str]] = json_beside(__file__, "code.json")["parameter_targets"]["names"]
+    return names
+
+
+@cache
+def module_names(shape: ModelShape) -> dict[str, list[str]]:
+    """The names of a class's projections, and what they are called here, where that is another name."""
+    names: dict[str, dict[str, list[str]]] = json_beside(__file__, "code.json")["module_names"]["names"]
+    return names.get(_class_of(shape), {})
+
+
+def _class_of(shape: ModelShape) -> str:
+    return shape.model_type or ("gpt2" if _looks_like_gpt2(shape) else "llama")
+
+
 def _looks_like_gpt2(shape: ModelShape) -> bool:
     plain = shape.mlp == "plain" and shape.norm == "layernorm" and shape.attention_bias == "all"
     return plain and shape.position == "learned" and shape.extra_position_embeddings == 0
@@ -76,5 +97,4 @@ def _looks_like_gpt2(shape: ModelShape) -> bool:
 @cache
 def code_of(shape: ModelShape) -> LayerCode:
     """The code that runs a model of this shape; a shape of no known class is run as Llama's, or as GPT-2's."""
-    name = shape.model_type or ("gpt2" if _looks_like_gpt2(shape) else "llama")
-    return _codes().get(name, LayerCode())
+    return _codes().get(_class_of(shape), LayerCode())

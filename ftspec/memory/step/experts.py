@@ -3,6 +3,7 @@
 """
 
 from ftspec.catalog.shape import MoeShape
+from ftspec.memory.step.adapted_parameters import adapted_router, factors, folded
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import FP32, INDEX, gradient
 from ftspec.memory.step.tape import Step, Value
@@ -10,11 +11,15 @@ from ftspec.memory.step.tape import Step, Value
 
 def _scores(builder: Builder, moe: MoeShape, value: Value) -> Value:
     """The router's product, in fp32 where the class casts for it (`DeepseekV3TopkRouter`)."""
-    hidden = builder.setting.shape.hidden_size
-    if not builder.code.fp32_router:
-        return builder.linear("router", value, hidden, moe.num_experts, moe.router_bias)
-    narrow, builder.compute = builder.compute, FP32
-    scores = builder.linear("router", value, hidden, moe.num_experts, moe.router_bias)
+    weight, narrow = adapted_router(builder), builder.compute
+    if builder.code.fp32_router:
+        builder.compute = FP32
+    if weight is None:
+        hidden = builder.setting.shape.hidden_size
+        scores = builder.linear("router", value, hidden, moe.num_experts, moe.router_bias)
+    else:
+        bias = builder.weight(moe.num_experts) if moe.router_bias else None
+        scores = builder.product(value, builder.rows, weight, moe.num_experts, bias)
     builder.compute = narrow
     return scores
 
@@ -37,16 +42,18 @@ def experts(builder: Builder, moe: MoeShape, value: Value) -> Value:
     hidden, width = moe.latent_size or setting.shape.hidden_size, -(-moe.moe_intermediate_size // setting.expert_tensor)
     local = -(-moe.num_experts // setting.expert)
     weights = _router(builder, moe, value)
+    down, up = factors(builder, "down_proj", local), factors(builder, "gate_up_proj", local)
     rows = builder.rows * count
     copies = builder.rearrange(value, rows * hidden, rows * 2)
     gated = setting.shape.mlp == "gated"
-    inner = builder.product(copies, rows, builder.weight(local * hidden * width * (1 + gated)), width * (1 + gated))
+    matrices = folded(builder, up, local * hidden * width * (1 + gated))
+    inner = builder.product(copies, rows, matrices, width * (1 + gated))
     if gated:
         gate, up = builder.split(inner, (rows * width, rows * width))
         inner = builder.multiply(builder.pointwise(gate), up)
     else:
         inner = builder.pointwise(inner)
-    output = builder.product(inner, rows, builder.weight(local * hidden * width), hidden)
+    output = builder.product(inner, rows, folded(builder, down, local * hidden * width), hidden)
     weighted = builder.rearrange(builder.broadcast_multiply(output, weights), rows * hidden, rows)
     total = builder.record((weighted,), Value(builder.rows * hidden, weighted.width), (), gradient(0))
     builder.hold(value)

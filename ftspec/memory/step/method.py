@@ -1,9 +1,12 @@
 """The training method as the step sees it: which layers are trained, and what needs a gradient below them."""
 
+from functools import cache
+
 from ftspec.catalog.parameters import has_experts
 from ftspec.catalog.shape import ModelShape
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.adapted import ATTENTION_TARGETS, LINEAR_TARGETS
+from ftspec.memory.step.code import module_names
 from ftspec.memory.step.setting import Adapter, Setting, Variant
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
 
@@ -18,13 +21,15 @@ def compute_width(plan: Plan) -> int:
     return 4 if plan.precision.compute == "fp32" else 2
 
 
-def adapter_of(method: MethodPlan) -> Adapter | None:
+@cache
+def adapter_of(shape: ModelShape, method: MethodPlan) -> Adapter | None:
     """The adapter of a LoRA or QLoRA job."""
     if method.kind not in ("lora", "qlora"):
         return None
     targets: set[str] = set()
     for target in method.targets:
-        targets |= {"attention": ATTENTION_TARGETS, "all_linear": LINEAR_TARGETS}.get(target, frozenset({target}))
+        named = frozenset(module_names(shape).get(target, (target,)))
+        targets |= {"attention": ATTENTION_TARGETS, "all_linear": LINEAR_TARGETS}.get(target, named)
     return Adapter(method.rank, DTYPE_BYTES[method.adapter_dtype], method.dropout > 0, frozenset(targets))
 
 
@@ -32,7 +37,7 @@ def setting_of(plan: Plan) -> Setting:
     """The setting of a plan's layers."""
     training, compute = plan.training, compute_width(plan)
     held = compute if training.stack in MODULES_IN_COMPUTE_TYPE else DTYPE_BYTES[plan.precision.parameters]
-    tensor, adapter = max(1, plan.parallelism.tensor), adapter_of(training.method)
+    tensor, adapter = max(1, plan.parallelism.tensor), adapter_of(plan.model.shape, training.method)
     if adapter is not None and training.stack == "fsdp2":
         adapter = adapter._replace(width=compute)
     return Setting(
@@ -51,6 +56,7 @@ def setting_of(plan: Plan) -> Setting:
         capacity=plan.megatron.expert_capacity_factor or None,
         pads_to_capacity=plan.megatron.pads_to_capacity,
         recomputed=frozenset(plan.megatron.recompute_modules) if recomputes_modules(plan) else frozenset(),
+        context_exchange=plan.megatron.context_exchange,
     )
 
 

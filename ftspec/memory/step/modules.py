@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ftspec.memory.step.adapted import beside
 from ftspec.memory.step.code import code_of
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.norms import layer_norm, rms_norm, written_out_layer_norm
@@ -64,7 +65,7 @@ class Builder(Program):
         result = self.product(value, self.rows, self.weight(inputs * outputs), outputs, bias_value, unpacked)
         result = result if unpacked is None else self.cast(result, value.width)
         adapter = self.setting.adapter
-        if adapter is None or not self.trained or name not in adapter.targets:
+        if adapter is None or not self.trained or name not in beside(self.setting.shape, adapter.targets):
             return result
         return self._adapted(value, result, inputs, outputs)
 

@@ -35,7 +35,11 @@ def adapted(model: Any, case: Case) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    targets = attention_projections(model) if case.lora_targets == "attention" else "all-linear"
+    targets: list[str] | str = case.lora_targets.split(",")
+    if case.lora_targets == "attention":
+        targets = attention_projections(model)
+    elif case.lora_targets == "all":
+        targets = "all-linear"
     config = LoraConfig(r=case.lora_rank, lora_alpha=2 * case.lora_rank, lora_dropout=0.0, target_modules=targets)
     with _modules_stay():
         wrapped = get_peft_model(model, config, autocast_adapter_dtype=False)
