@@ -8,6 +8,7 @@ from ftspec.memory.numbers import parts
 from ftspec.memory.optimizers.layer_wise import is_layer_wise, layer_wise_shares
 from ftspec.memory.optimizers.pieces import Updated
 from ftspec.memory.optimizers.states import state_bytes
+from ftspec.memory.optimizers.width import master_width
 from ftspec.memory.outline import Section
 from ftspec.memory.quantization import packed_of
 from ftspec.memory.shard import MEGATRON_STACKS
@@ -120,6 +121,6 @@ def stage_states(plan: Plan, kinds: Kinds, section: Section) -> States:
     return States(
         parameters=held.parameters * width + _frozen_bytes(plan, kinds, section, degrees),
         gradients=held.gradients * (width if adapted else DTYPE_BYTES[precision.gradients]),
-        master_parameters=updated.elements * 4 if master else 0,
+        master_parameters=updated.elements * master_width(plan) if master else 0,
         optimizer_states=state_bytes(updated),
     )

@@ -5,6 +5,7 @@ from ftspec.memory.deepspeed.update import update_temporaries
 from ftspec.memory.numbers import largest
 from ftspec.memory.optimizers.pieces import is_flat
 from ftspec.memory.optimizers.step import step_temporaries, works_in_place
+from ftspec.memory.optimizers.width import keeps_remainders
 from ftspec.memory.states import States, updated_of
 from ftspec.memory.step.frame import Frame
 from ftspec.plan.model import DTYPE_BYTES, Plan
@@ -39,6 +40,8 @@ def _gradient_copies(plan: Plan, states: States) -> int:
     the copies while they are there one by one (deepspeed/runtime/fp16/fused_optimizer.py, `step`).
     """
     if plan.precision.master_parameters == "none" or DTYPE_BYTES[plan.precision.gradients] == 4:
+        return 0
+    if keeps_remainders(plan):
         return 0
     twice = plan.training.stack == "megatron_deepspeed" and plan.parallelism.zero_stage == 0
     return states.master_parameters * (2 if twice else 1)

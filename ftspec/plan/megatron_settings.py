@@ -26,6 +26,7 @@ class MegatronSettings:
     """
 
     recompute_method: Literal["uniform", "block"]
+    context_exchange: Literal["p2p", "all_gather", "a2a"]
     recompute_modules: tuple[str, ...]
     first_stage_layers: int
     last_stage_layers: int
@@ -76,7 +77,7 @@ def _plain(key: str) -> str:
 
 def _resolved(name: str, written: Any, key: str | None, place: Place | None, ledger: Ledger) -> Any:
     default, path = _rows()[name]["default"], f"{_BLOCK}.{name}"
-    value = _taken(written, default, setting_flag(name))
+    value = _taken(written, default, _rows()[name])
     if value is None:
         ledger.origins[path] = Origin("default", "Megatron's own, as ftspec runs it")
         return tuple(default) if isinstance(default, list) else default
@@ -84,16 +85,19 @@ def _resolved(name: str, written: Any, key: str | None, place: Place | None, led
     return value
 
 
-def _taken(written: Any, default: Any, flag: str) -> Any:
-    """A written value of the default's kind; a flag that begins with `no-` switches off."""
+def _taken(written: Any, default: Any, row: Mapping[str, Any]) -> Any:
+    """A written value of the default's kind; a flag that begins with `no-` switches off. Of values that layers have
+    one by one the first is taken.
+    """
     if isinstance(default, bool):
-        switches_off = flag.startswith("no-")
+        switches_off = row["flag"].startswith("no-")
         return written != switches_off if isinstance(written, bool) else None
     if isinstance(default, list):
         texts = written if isinstance(written, list | tuple) else [written]
         return tuple(texts) if texts and all(isinstance(text, str) for text in texts) else None
     if isinstance(default, str):
-        return written if written in ("uniform", "block") else None
+        first = written[0] if isinstance(written, list | tuple) and written else written
+        return first if first in row["choices"] else None
     if isinstance(written, bool) or not isinstance(written, int | float) or written < 0:
         return None
     if isinstance(default, float):

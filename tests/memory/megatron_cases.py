@@ -17,7 +17,9 @@ Raw = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One rank's step in bf16: of pipeline stage `stage`, at place 0 of all other groups. `raw`: Megatron's flags."""
+    """One rank's step in bf16: of pipeline stage `stage`, at place 0 of all other groups. `precision`: what else the
+    spec's block says; `raw`: Megatron's flags.
+    """
 
     model: str
     num_hidden_layers: int
@@ -30,18 +32,20 @@ class Case:
     virtual_pipeline: int = 1
     stage: int = 0
     data: int = 1
+    context: int = 1
     expert: int = 1
     expert_tensor: int = 1
     distributed_optimizer: bool = False
     checkpointing: Literal["none", "selective", "full"] = "none"
     checkpoint_every: int = 1
     attention: Literal["flash", "sdpa", "eager"] = "flash"
+    precision: Raw = field(default_factory=dict)
     raw: Raw = field(default_factory=dict)
 
     @property
     def world_size(self) -> int:
         """Ranks of the job."""
-        return self.tensor * self.pipeline * self.data
+        return self.tensor * self.context * self.pipeline * self.data
 
     @property
     def rank(self) -> int:
@@ -56,6 +60,7 @@ def case_plan(case: Case) -> Plan:
         pipeline=case.pipeline,
         virtual_pipeline=case.virtual_pipeline,
         data=case.data,
+        context=case.context,
         expert=case.expert,
         expert_tensor=case.expert_tensor,
         sequence_parallel=case.sequence_parallel,
@@ -74,7 +79,7 @@ def case_plan(case: Case) -> Plan:
         "megatron",
         model=Model(from_=case.model, num_hidden_layers=case.num_hidden_layers),
         gpus=case.world_size,
-        precision=Precision(compute="bf16"),
+        precision=Precision(**{"compute": "bf16", **case.precision}),
         training=training,
         parallelism=layout,
     )

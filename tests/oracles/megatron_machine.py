@@ -15,6 +15,8 @@ CAUSAL = 2
 class Nothing:
     """A stream, an event or a kernel's launch: whatever is asked of it, nothing happens."""
 
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
     def __call__(self, *_: Any, **__: Any) -> "Nothing":
         return self
 
@@ -58,6 +60,7 @@ def _one_device() -> None:
 
     def on_the_cpu(make: Any) -> Any:
         def made(*values: Any, device: Any = None, **named: Any) -> Any:
+            named.pop("pin_memory", None)
             return make(*values, device="cpu" if str(device).startswith("cuda") else device, **named)
 
         return made
@@ -74,15 +77,17 @@ def _one_device() -> None:
         setattr(torch, name, on_the_cpu(getattr(torch, name)))
     torch.tensor = remembering(torch.tensor, lambda _, values: values[0])
     torch.full = remembering(torch.full, lambda tensor, values: [values[1]] * tensor.numel())
-    for name in ("Stream", "Event", "current_stream", "default_stream"):
+    for kind in ("Stream", "Event"):
+        setattr(torch.cuda, kind, Nothing)
+    for name in ("current_stream", "default_stream"):
         setattr(torch.cuda, name, Nothing())
     torch.cuda.stream = lambda _: nullcontext()
     torch.cuda.current_device = lambda: torch.device("cpu")
     torch.cuda.synchronize = lambda *_, **__: None
     torch.cuda.is_current_stream_capturing = lambda: False
     _hopper()
-    kind = torch.Tensor.type
-    torch.Tensor.type = lambda self, *to: kind(self, *to) if to else f"torch.cuda.{kind(self).rpartition('.')[2]}"
+    typed = torch.Tensor.type
+    torch.Tensor.type = lambda self, *to: typed(self, *to) if to else f"torch.cuda.{typed(self).rpartition('.')[2]}"
     torch.Tensor.cuda = lambda self, *_, **__: self
     fake: Any = FakeTensor
     fake.is_cuda = property(lambda _: True)

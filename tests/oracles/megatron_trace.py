@@ -59,6 +59,8 @@ def _job(case: Case, args: Any) -> Iterator[None]:
         tensor_model_parallel_size=args.tensor_model_parallel_size,
         pipeline_model_parallel_size=args.pipeline_model_parallel_size,
         virtual_pipeline_model_parallel_size=args.virtual_pipeline_model_parallel_size,
+        context_parallel_size=args.context_parallel_size,
+        hierarchical_context_parallel_sizes=args.hierarchical_context_parallel_sizes,
         expert_model_parallel_size=args.expert_model_parallel_size,
         expert_tensor_parallel_size=args.expert_tensor_parallel_size,
         create_gloo_process_groups=False,
@@ -132,8 +134,8 @@ def _batch(case: Case) -> dict[str, Any]:
     """What a data loader gives a stage that reads a batch; the others get no mask."""
     import torch
 
-    size, ends = (case.micro_batch_size, case.sequence_length), case.stage in (0, case.pipeline - 1)
-    pairs = (case.micro_batch_size, 1, case.sequence_length, case.sequence_length)
+    positions, ends = case.sequence_length // case.context, case.stage in (0, case.pipeline - 1)
+    size, pairs = (case.micro_batch_size, positions), (case.micro_batch_size, 1, positions, case.sequence_length)
     return {
         "ids": torch.zeros(size, dtype=torch.long),
         "positions": torch.zeros(size, dtype=torch.long),

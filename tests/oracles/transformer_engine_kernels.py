@@ -87,9 +87,10 @@ def _attention_forward(*values: Any) -> Any:
 
 
 def _attention_backward(*values: Any) -> Any:
+    """`fused_attn_bwd`: three gradients, and none of a bias and of a softmax's offset."""
     import torch
 
-    return [torch.empty_like(each) for each in _heads(values)[:3]]
+    return [*(torch.empty_like(each) for each in _heads(values)[:3]), None, None]
 
 
 def _heads(values: Any) -> list[Any]:
@@ -122,11 +123,12 @@ def _kernels() -> Kernels:
 
     made = Kernels("transformer_engine_torch")
     text = "".join(path.read_text() for path in (FOLDER / "transformer_engine").rglob("*.py"))
-    made.__all__ = sorted(set(re.findall(r"\btex\.([a-z]\w+)", text)))
+    made.__all__ = sorted({"get_cudnn_version", *re.findall(r"\btex\.([a-z]\w+)", text)})
     for name, members in ENUMERATIONS.items():
         setattr(made, name, enum.IntEnum(name, {member: index for index, member in enumerate(members.split())}))
     given: dict[str, Any] = {
         "get_cublasLt_version": lambda: 130000,
+        "get_cudnn_version": lambda: 92000,
         "get_num_cublas_streams": lambda: 4,
         "generic_gemm": _product,
         "te_general_grouped_gemm": lambda *values: values[7],  # the biases
@@ -144,6 +146,7 @@ def _kernels() -> Kernels:
     }
     for kernel in ("adam", "adam_fp8", "adam_param_remainder", "scale", "scale_tensor"):
         given[f"multi_tensor_{kernel}"] = lambda *_, **__: None
+    given["fused_amax_and_scale_update_after_reduction"] = lambda *_: None
     for name, stand_in in given.items():
         setattr(made, name, stand_in)
     return made
@@ -168,7 +171,10 @@ def load() -> None:
     backends: Any = import_module(f"{attention}.backends")
     utils: Any = import_module(f"{attention}.utils")
     backends.fa_utils.version = FLASH_ATTENTION
+    for name in [each for each in vars(backends.fa_utils) if re.fullmatch(r"v2(_\d+)*_plus", each)]:
+        setattr(backends.fa_utils, name, True)
     backends.flash_attn_func = _flash_attention()
+    backends._flash_attn_fwd, backends._flash_attn_bwd = _flash_forward, _flash_backward
     utils.get_attention_backend = _chosen_attention
 
 
@@ -196,30 +202,45 @@ def _chosen_attention(_: Any) -> tuple[Any, ...]:
     return only_flash, FLASH_ATTENTION, fused, 1, unfused, None
 
 
+def _flash_forward(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> tuple[Any, ...]:
+    """`_flash_attn_forward`: the output, the log-sum-exp, nothing for the probabilities, the generator's state."""
+    import torch
+
+    statistics = query.new_empty((query.shape[0], query.shape[2], query.shape[1]), dtype=torch.float32)
+    return query.new_empty((*query.shape[:-1], value.shape[-1])), statistics, None, torch.empty(2, dtype=torch.int64)
+
+
+def _flash_backward(_: Any, query: Any, key: Any, value: Any, out: Any, statistics: Any, *__: Any, **___: Any) -> None:
+    """`_flash_attn_backward` (csrc/flash_attn/flash_api.cpp, `mha_bwd`) writes where its caller says; it accumulates dq
+    in fp32, has one number for each row and head, and where heads share keys one dk and dv for each query head.
+    """
+    import torch
+
+    work = [torch.empty_like(query, dtype=torch.float32), torch.empty_like(statistics)]
+    if query.shape[2] != key.shape[2]:
+        shape = (key.shape[0], key.shape[1], query.shape[2])
+        work += [each.new_empty((*shape, each.shape[3])) for each in (key, value)]
+    del work
+
+
 def _flash_attention() -> Any:
-    """`flash_attn_func` (flash_attn/flash_attn_interface.py, `FlashAttnFunc`; csrc/flash_attn/flash_api.cpp,
-    `mha_bwd`): kept are the inputs, the output and the log-sum-exp; the backward accumulates dq in fp32, has one number
-    for each row and head, and where heads share keys one dk and dv for each query head.
+    """`flash_attn_func` (flash_attn/flash_attn_interface.py, `FlashAttnFunc`): kept are the inputs, the output and the
+    log-sum-exp.
     """
     import torch
 
     class Function(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, query: Any, key: Any, value: Any) -> Any:
-            out = query.new_empty((*query.shape[:-1], value.shape[-1]))
-            statistics = query.new_empty((query.shape[0], query.shape[2], query.shape[1]), dtype=torch.float32)
+            out, statistics, *_ = _flash_forward(query, key, value)
             ctx.save_for_backward(query, key, value, out, statistics)
             return out
 
         @staticmethod
-        def backward(ctx: Any, *_: Any) -> Any:
-            query, key, value, _, statistics = ctx.saved_tensors
+        def backward(ctx: Any, gradient: Any) -> Any:
+            query, key, value, out, statistics = ctx.saved_tensors
             made = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
-            work = [torch.empty_like(query, dtype=torch.float32), torch.empty_like(statistics)]
-            if query.shape[2] != key.shape[2]:
-                shape = (*query.shape[:3], -1)
-                work += [each.new_empty((*shape[:3], each.shape[3])) for each in (key, value)]
-            del work
+            _flash_backward(gradient, query, key, value, out, statistics)
             return made
 
     return lambda query, key, value, *_, **__: Function.apply(query, key, value)

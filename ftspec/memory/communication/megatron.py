@@ -3,7 +3,7 @@ layer, placeholders for gradients that went into the main gradients, and workspa
 """
 
 from ftspec.memory.communication.buffers import Buffers
-from ftspec.memory.communication.pipeline import received
+from ftspec.memory.communication.pipeline import passed_between_stages, received
 from ftspec.memory.facts import fact
 from ftspec.memory.numbers import largest
 from ftspec.memory.step.frame import Frame
@@ -16,13 +16,25 @@ HOPPER = 9
 
 def megatron_buffers(frame: Frame) -> Buffers:
     """The buffers of a stage."""
-    always = received(frame) + gathered_head_input(frame)
+    always = gathered_head_input(frame)
     if not frame.setting.megatron or frame.plan.training.stack != "megatron":
-        return Buffers(always=always)
-    always = always + product_workspaces(frame) + attention_mask(frame)
+        return Buffers(always=always + received(frame))
+    passed = passed_between_stages(frame)
+    always = always + passed.always + product_workspaces(frame) + attention_mask(frame)
+    layer, ends = recomputed_output(frame), 0
     if frame.plan.megatron.fuses_weight_gradients:
-        return Buffers(always=always + placeholder_gradients(frame))
-    return Buffers(always=always, ends=_head_gradient(frame), layer=max(_sizes(frame, head=False), default=0))
+        always = always + placeholder_gradients(frame)
+    else:
+        layer, ends = layer + max(_sizes(frame, head=False), default=0), _head_gradient(frame)
+    return Buffers(always, passed.forward, ends + passed.ends, layer, embedding=passed.embedding)
+
+
+def recomputed_output(frame: Frame) -> int:
+    """What a recomputed group of layers gives is there until it has run backward
+    (megatron/core/tensor_parallel/random.py, `CheckpointFunction.backward`: `outputs`).
+    """
+    full = frame.plan.training.activation_checkpointing == "full"
+    return full * frame.point.shard_tokens * frame.setting.shape.hidden_size * frame.setting.compute
 
 
 def _sizes(frame: Frame, head: bool) -> list[int]:

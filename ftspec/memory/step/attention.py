@@ -44,11 +44,17 @@ def flash(program: Program, query: Value, key: Value, value: Value, rows: Form, 
     inputs = tuple(program.cast(each, program.compute) for each in (query, key, value))
     output = Value(rows * (heads.query * heads.value_width), program.compute)
     saved = (*inputs, output, Value(rows * heads.query, FP32))
-    work = rows * (heads.query * heads.key_width * FP32) + rows * (heads.query * FP32)
-    steps = [gradient(0), gradient(1), gradient(2), Step("allocate", work)]
-    if heads.query != heads.key:
-        steps.append(Step("allocate", rows * (heads.query * (heads.key_width + heads.value_width) * program.compute)))
+    steps = (gradient(0), gradient(1), gradient(2), *flash_work(program, rows, heads))
     return program.record(inputs, output, saved, *steps)
+
+
+def flash_work(program: Program, rows: Form, heads: Heads, keys: Form | None = None) -> tuple[Step, ...]:
+    """What FlashAttention-2's backward works in, for so many rows of queries and of keys."""
+    sums = Step("allocate", rows * (heads.query * heads.key_width * FP32) + rows * (heads.query * FP32))
+    if heads.query == heads.key:
+        return (sums,)
+    spread = heads.query * (heads.key_width + heads.value_width) * program.compute
+    return (sums, Step("allocate", (rows if keys is None else keys) * spread))
 
 
 def _product(program: Program, left: Value, right: Value, elements: Form, width: int, spread: Form | None) -> Value:
@@ -72,7 +78,7 @@ def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Fo
     (aten/src/ATen/native/transformers/attention.cpp, `_scaled_dot_product_attention_math`).
     """
     pairs = Form(pair=heads.query)
-    wide = [program.cast(each, FP32) for each in (query, key, value)]
+    wide = [program.cast(program.cast(each, program.compute), FP32) for each in (query, key, value)]
     shared = [
         _spread(each, rows, heads.query, width) for each, width in ((key, heads.key_width), (value, heads.value_width))
     ]

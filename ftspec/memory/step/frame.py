@@ -129,8 +129,19 @@ def point_of(plan: Plan) -> Point:
     positions = parts(training.sequence_length, largest(layout.context, 1))
     tokens = training.micro_batch_size * positions
     shards = max(1, layout.tensor) if layout.sequence_parallel else 1
-    mixed = when(training.micro_batch_size > 1, tokens)
-    return Point(tokens, parts(tokens, shards), positions, tokens * training.sequence_length, mixed)
+    several, divided = training.micro_batch_size > 1, layout.context > 1
+    anew = several + divided * (plan.megatron.context_exchange == "a2a") > 0
+    whole = when(divided, training.micro_batch_size * training.sequence_length)
+    return Point(
+        tokens=tokens,
+        shard_tokens=parts(tokens, shards),
+        positions=positions,
+        pairs=tokens * training.sequence_length,
+        mixed=when(anew, tokens),
+        exchanged=when(divided, tokens),
+        gathered=whole,
+        gathered_mixed=when(several, whole),
+    )
 
 
 def chunks_in_flight(plan: Plan, pipeline_stage: int) -> int:

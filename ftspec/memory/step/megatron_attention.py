@@ -2,8 +2,9 @@
 out.
 """
 
-from ftspec.memory.step.attention import Heads, flash
+from ftspec.memory.step.attention import Heads
 from ftspec.memory.step.form import Form
+from ftspec.memory.step.megatron_context import context_attention
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import gradient, passed
 from ftspec.memory.step.tape import Value
@@ -18,9 +19,9 @@ def core_attention(builder: Builder, query: Value, key: Value, value: Value, hea
     if builder.setting.attention == "eager":
         return _written_out(builder, query, key, value, heads)
     if builder.setting.attention == "sdpa":
-        return flash(builder, query, key, value, builder.rows, heads)
+        return _whole_heads(builder, context_attention(builder, query, key, value, heads))
     if heads.key_width == heads.value_width:
-        return _sequence_first(builder, flash(builder, query, key, value, builder.rows, heads))
+        return _sequence_first(builder, context_attention(builder, query, key, value, heads))
     return _padded(builder, query, key, value, heads)
 
 
@@ -31,9 +32,17 @@ def _padded(builder: Builder, query: Value, key: Value, value: Value, heads: Hea
     wide = Heads(heads.query, heads.key, heads.key_width, heads.key_width)
     padded = Value(builder.rows * (heads.key * heads.key_width), value.width)
     padded = builder.record((value,), padded, (), gradient(0))
-    mixed = _sequence_first(builder, flash(builder, query, key, padded, builder.rows, wide))
+    mixed = _sequence_first(builder, context_attention(builder, query, key, padded, wide))
     cut = Value(builder.rows * (heads.query * heads.value_width), value.width)
     return builder.record((mixed,), cut, (), gradient(0))
+
+
+def _whole_heads(builder: Builder, value: Value) -> Value:
+    """Behind `a2a` the output is another tensor than the kernel's (megatron_context.py)."""
+    if builder.setting.context_exchange != "a2a":
+        return value
+    copy = Value(Form(exchanged=value.elements.token), value.width)
+    return builder.record((value,), Value(value.elements, value.width, view_of=copy), (), passed(0))
 
 
 def _sequence_first(builder: Builder, value: Value) -> Value:

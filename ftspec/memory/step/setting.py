@@ -18,7 +18,8 @@ class Setting(NamedTuple):
     """One rank's layers: widths in bytes of products and of weights as the modules hold them, the attention kernel,
     the degrees that divide the matrices and the experts, and whether norms see only this rank's part of the sequence.
     `recomputed`: a Megatron layer's modules that selective checkpointing makes again. `capacity`: how many times its
-    even share of the tokens an expert takes at most, or always where it pads.
+    even share of the tokens an expert takes at most, or always where it pads. `context_exchange`: how the ranks of a
+    context group exchange keys and values (`--cp-comm-type`).
     """
 
     shape: ModelShape
@@ -36,6 +37,7 @@ class Setting(NamedTuple):
     capacity: float | None = None
     pads_to_capacity: bool = False
     recomputed: frozenset[str] = frozenset()
+    context_exchange: str = "p2p"
 
     @property
     def residual(self) -> int:
