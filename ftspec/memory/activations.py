@@ -6,7 +6,7 @@ from ftspec.memory.outline import Turn
 from ftspec.memory.step.constants import embedding_leaf, masks, model_constants
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.frame import Frame, chunks_in_flight
-from ftspec.memory.step.method import embedding_is_leaf
+from ftspec.memory.step.method import embedding_is_leaf, embedding_trained, inputs_require_gradients
 
 INDEX_BYTES = 8
 """Token ids, labels and positions are int64."""
@@ -91,7 +91,9 @@ def constants(frame: Frame, backward: bool) -> int:
     (transformers' models/*/modeling_*.py); and what a stage passes on.
     """
     setting, layers = frame.setting, sum(frame.outline.counts)
-    form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES) + model_constants(setting, layers)
+    differentiated = embedding_trained(frame.plan) or inputs_require_gradients(frame.plan)
+    form = Form(token=INDEX_BYTES * (1 if backward else 2), position=INDEX_BYTES)
+    form += model_constants(setting, layers, differentiated)
     if embedding_is_leaf(frame.plan):
         form += embedding_leaf(setting)
     if not backward or frame.plan.training.activation_checkpointing == "full":

@@ -8,7 +8,8 @@ from ftspec.memory.holdings import Degrees, tensorwise_part
 from ftspec.memory.kinds import Kinds
 from ftspec.memory.numbers import parts, weighted
 from ftspec.memory.outline import Section
-from ftspec.memory.shard import Cuts, Shard, cut_tensors, cuts_of
+from ftspec.memory.shard import NOTHING, Cuts, Shard, cut_tensors, cuts_of
+from ftspec.memory.step.code import code_of
 from ftspec.memory.weights import layer_weights
 from ftspec.plan.model import Plan
 
@@ -24,8 +25,9 @@ CODE_BYTES = 4 * 16
 SCALE_CODE_BYTES = 4 * 256 + 4
 """The table of the scales of doubly quantized weights, one for each, and what is added to them: `QuantState.offset`."""
 
-_PROJECTIONS = ("proj.weight", "proj_with_mqa.weight")
-"""How the names of the weights that are packed end."""
+_PROJECTIONS = ("proj.weight", "proj_with_mqa.weight", "shared_expert_gate.weight", "mixer.weight", "mlp.weight")
+"""How the names of the weights that are packed end; of layers that are not listed tensor by tensor, those that are
+mostly projections."""
 
 
 def scale_bytes(elements: int, double_quantization: bool) -> int:
@@ -73,4 +75,6 @@ def packed_matrices(shape: ModelShape, layer: int, cuts: Cuts) -> Shard:
     as the plan's parameters: fp32 after peft's `prepare_model_for_kbit_training`, which trainers mostly undo for the
     embedding and the head (peft/utils/other.py).
     """
+    if not code_of(shape).packed:
+        return NOTHING
     return cut_tensors([w for w in layer_weights(shape, layer) if w.name.endswith(_PROJECTIONS)], cuts)

@@ -40,7 +40,7 @@ def another_micro_batch(frame: Frame) -> int:
     layers are recomputed. Its input, where the first layer keeps it, lies where it was received.
     """
     checkpointed = frame.plan.training.activation_checkpointing == "full"
-    form = model_constants(frame.setting, 0)
+    form = model_constants(frame.setting, 0, differentiated=True)
     beside = passed_on(frame) + (form + masks(frame.setting) if checkpointed else form).at(frame.point)
     if frame.section.embedding or not frame.layers:
         return beside

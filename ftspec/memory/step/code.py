@@ -28,6 +28,7 @@ class LayerCode:
     - `norms_first`: side by side, both norms come before attention. `own_rotary_tables`: each layer keeps cosines and
       sines of its own, of so many bytes an element.
     - `remembered_casts`: autocast remembers the casts of weights, which it does not for `x @ weight.T`.
+    - `packed`: bitsandbytes packs the projections, which are plain `nn.Linear` or `Conv1D`; `FalconLinear` is neither.
     - experts: `fp32_router` (its product is in fp32), `fp32_routing` (experts are weighed in fp32), `shared_first` (the
       shared experts run before the routed ones), `linear_router` (it is an `nn.Linear`), `parameter_targets` (PEFT puts
       adapters on router and routed experts, under the names that this class of transformers 4 gave their modules).
@@ -52,6 +53,7 @@ class LayerCode:
     norms_first: bool = False
     own_rotary_tables: int = 0
     remembered_casts: bool = True
+    packed: bool = True
     fp32_router: bool = False
     fp32_routing: bool = False
     shared_first: bool = False

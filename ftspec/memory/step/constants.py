@@ -8,16 +8,16 @@ from ftspec.memory.step.rotary import rotary_width
 from ftspec.memory.step.setting import Setting
 
 
-def model_constants(setting: Setting, layers: int) -> Form:
-    """Cosines and sines, what the embedding's norm and dropout keep, and squares of booleans that a model has as
-    buffers (transformers/models/gpt_bigcode/modeling_gpt_bigcode.py, `GPTBigCodeModel.__init__`; gpt_neo's
-    `GPTNeoSelfAttention.__init__`, one in each layer).
+def model_constants(setting: Setting, layers: int, differentiated: bool) -> Form:
+    """Cosines and sines, what the embedding's norm and dropout keep where the embedding's output is `differentiated`,
+    and squares of booleans that a model has as buffers (transformers/models/gpt_bigcode/modeling_gpt_bigcode.py,
+    `GPTBigCodeModel.__init__`; gpt_neo's `GPTNeoSelfAttention.__init__`, one in each layer).
     """
     shape, code = setting.shape, code_of(setting.shape)
     form = ZERO
     if shape.position == "rope":
         form += Form(position=2 * rotary_width(shape) * setting.residual)
-    if code.embedding_dropout or shape.embedding_norm:
+    if differentiated and (code.embedding_dropout or shape.embedding_norm):
         form += Form(token=shape.hidden_size * setting.residual)
     if code.causal_buffer != "none":
         form += Form(fixed=shape.max_position_embeddings**2 * (layers if code.causal_buffer == "layer" else 1))

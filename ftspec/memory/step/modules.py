@@ -61,29 +61,34 @@ class Builder(Program):
         if self.trained and self.setting.adapter is None and self.code.remembered_casts:
             self.products.append(inputs * outputs)
         bias_value = self.weight(outputs) if bias else None
-        unpacked = Form(inputs * outputs * self.compute) if self.setting.quantized and name != "lm_head" else None
+        packed = self.setting.quantized and self.code.packed and name not in ("lm_head", "router")
+        unpacked = Form(inputs * outputs * self.compute) if packed else None
         result = self.product(value, self.rows, self.weight(inputs * outputs), outputs, bias_value, unpacked)
         result = result if unpacked is None else self.cast(result, value.width)
         adapter = self.setting.adapter
         if adapter is None or not self.trained or name not in beside(self.setting.shape, adapter.targets):
             return result
-        return self._adapted(value, result, inputs, outputs)
+        return self._adapted(value, result, inputs, outputs, packed)
 
-    def _adapted(self, value: Value, result: Value, inputs: int, outputs: int) -> Value:
+    def _adapted(self, value: Value, result: Value, inputs: int, outputs: int, packed: bool) -> Value:
         """`lora.Linear.forward` (peft/tuners/lora/layer.py): `result + lora_B(lora_A(dropout(x))) * scaling`, in the
-        adapter's type.
+        adapter's type. Beside 4 bits (peft/tuners/lora/bnb.py, `Linear4bit.forward`) the result is copied first, the
+        update is cast before the sum, and under autocast its input is not.
         """
         adapter = self.setting.adapter
         assert adapter is not None
         width = self.compute if self.setting.autocast else adapter.width
         down = Value(Form(inputs * adapter.rank), adapter.width, "weight", trained=True)
         up = Value(Form(adapter.rank * outputs), adapter.width, "weight", trained=True)
-        operand = self.cast(value, adapter.width)
+        result = self.contiguous(result) if packed else result
+        operand = value if packed and self.setting.autocast else self.cast(value, adapter.width)
         operand = self.dropout(operand) if adapter.dropout else operand
         outer, self.compute = self.compute, width
         narrow = self.product(operand, self.rows, down, adapter.rank)
         scaled = self.scale(self.product(narrow, self.rows, up, outputs))
         self.compute = outer
+        if packed and not self.setting.autocast:
+            scaled = self.cast(scaled, result.width)
         self.hold(value)
         return self.cast(self.add(result, scaled), result.width)
 

@@ -112,6 +112,9 @@ class Program:
         steps = (gradient(1), gradient(0), *(() if bias is None else (gradient(2),)))
         if unpacked is not None:
             steps = (Step("allocate", unpacked), *steps)
+            whole = Value(unpacked, 1, needs_gradient=False)
+            self.nodes.append(Node((weight,), whole, (), ()))
+            inputs = (*inputs, whole)
         return self.record(inputs, Value(rows * outputs, self.compute), saved, *steps)
 
     def broadcast_multiply(self, large: Value, small: Value) -> Value:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 BLOCK = 64
 SCALE_BLOCK = 256
@@ -20,9 +21,9 @@ class Packed(nn.Module):
     scale for 256 of those, a table of 256 and an offset.
     """
 
-    def __init__(self, weight: Tensor, double_quantization: bool) -> None:
+    def __init__(self, weight: Tensor, sizes: tuple[int, int], double_quantization: bool) -> None:
         super().__init__()
-        self.shape = weight.shape
+        self.shape = torch.Size(sizes)
         elements = weight.numel()
         scales = -(-elements // BLOCK)
         packed = torch.empty((-(-elements // 2), 1), dtype=torch.uint8)
@@ -60,10 +61,11 @@ class _Product(torch.autograd.Function):
 class FourBitLinear(nn.Linear):
     """`Linear4bit` with bf16 as compute type."""
 
-    def __init__(self, linear: nn.Linear, double_quantization: bool) -> None:
+    def __init__(self, linear: nn.Linear | Conv1D, double_quantization: bool) -> None:
         nn.Module.__init__(self)
-        self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.packed = Packed(linear.weight, double_quantization)
+        sizes = linear.weight.shape
+        self.out_features, self.in_features = reversed(sizes) if isinstance(linear, Conv1D) else sizes
+        self.packed = Packed(linear.weight, (self.out_features, self.in_features), double_quantization)
         self.bias = linear.bias
 
     @property
@@ -79,11 +81,11 @@ class FourBitLinear(nn.Linear):
 
 
 def pack(model: nn.Module, double_quantization: bool) -> None:
-    """Replace every `nn.Linear` but the output head (transformers/integrations/bitsandbytes.py,
-    `replace_with_bnb_linear`).
+    """Replace every `nn.Linear` and `Conv1D` but the output head; no class that is derived from them
+    (transformers/integrations/bitsandbytes.py, `replace_with_bnb_linear`).
     """
     head = model.get_output_embeddings()  # type: ignore[operator]
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
-            if type(child) is nn.Linear and child is not head:
+            if type(child) in (nn.Linear, Conv1D) and child is not head:
                 setattr(module, name, FourBitLinear(child, double_quantization))

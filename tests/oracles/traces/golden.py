@@ -32,10 +32,8 @@ EXPERTS = (
 )  # fmt: skip
 _LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
 _TOKENS = 16384
-_NOT_PACKED = ("falcon", "gpt2", "starcoderbase")
-"""Models without a case of qlora: Falcon's and GPT-2's projections are no plain `nn.Linear`, and StarCoder has buffers
-besides the scales.
-"""
+_OTHER_BUFFERS = "starcoderbase"
+"""A model without a case of qlora: it has buffers besides the scales."""
 
 
 def _dense(model: str, index: int) -> list[Case]:
@@ -54,7 +52,7 @@ def _dense(model: str, index: int) -> list[Case]:
     if index % 4 < 2:
         cases.append(Case(**plain, num_hidden_layers=2, sequence_length=length, micro_batch_size=1,
                           activation_checkpointing=index % 4 == 0, method="lora", **adapted))  # fmt: skip
-    elif not any(name in model for name in _NOT_PACKED):
+    elif _OTHER_BUFFERS not in model:
         cases.append(Case(**plain, num_hidden_layers=2, sequence_length=other, micro_batch_size=1,
                           activation_checkpointing=index % 4 == 2, method="qlora",
                           double_quantization=index % 8 > 3, **adapted))  # fmt: skip
