@@ -139,11 +139,16 @@ def _known_routing() -> None:
 
 def _nothing_random() -> None:
     """The states of random generators are not the step's memory."""
+    import torch
     from megatron.core.tensor_parallel import random
+    from transformer_engine.pytorch import distributed
 
     generators: Any = random
     generators._get_all_rng_states = lambda: ()
     generators._set_all_rng_states = lambda *_: None
+    engine: Any = distributed
+    engine._get_cuda_rng_state = engine._set_cuda_rng_state = lambda *_, **__: None
+    torch.get_rng_state, torch.set_rng_state = lambda: None, lambda _: None
     generators.CudaRNGStatesTracker.fork = lambda *_, **__: nullcontext()
 
 

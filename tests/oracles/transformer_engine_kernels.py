@@ -23,6 +23,11 @@ FLASH_ATTENTION = Version("2.8.3")
 ENUMERATIONS = {
     "DType": "kByte kInt32 kFloat32 kFloat16 kBFloat16 kFloat8E4M3 kFloat8E5M2 kFloat4E2M1",
     "NVTE_Fused_Attn_Backend": "NVTE_No_Backend NVTE_F16_arbitrary_seqlen NVTE_FP8",
+    "FP8FwdTensors": (
+        "GEMM1_INPUT GEMM1_WEIGHT GEMM1_OUTPUT GEMM2_INPUT GEMM2_WEIGHT GEMM2_OUTPUT GEMM3_INPUT GEMM3_WEIGHT "
+        "GEMM3_OUTPUT"
+    ),
+    "FP8BwdTensors": "GRAD_OUTPUT1 GRAD_INPUT1 GRAD_OUTPUT2 GRAD_INPUT2 GRAD_OUTPUT3 GRAD_INPUT3",
 }
 """Those of the extension that its Python mirrors member for member."""
 
@@ -67,11 +72,54 @@ def _product(a: Any, trans_a: bool, b: Any, trans_b: bool, out: Any, *rest: Any,
     if out is None:
         from transformer_engine.pytorch.constants import DType, TE_DType_To_Torch
 
-        rows = (b.shape[-1],) if trans_b else tuple(b.shape[:-1])
-        columns = a.shape[0] if trans_a else a.shape[-1]
+        left, right = tuple(a.size()), tuple(b.size())
+        rows = (right[-1],) if trans_b else right[:-1]
+        columns = left[0] if trans_a else left[-1]
         out = torch.empty((*rows, columns), dtype=TE_DType_To_Torch[DType.cast(rest[1])])
     bias, is_gradient = rest[2], rest[6]
     return out, torch.empty_like(bias) if is_gradient and bias is not None else None, None, None
+
+
+def _quantized(value: Any, quantizer: Any, out: Any = None, *_: Any, **__: Any) -> Any:
+    """`quantize` with one scale a tensor: the numbers as bytes, and where products need them their transpose
+    (pytorch/csrc/quantizer.cpp, `Float8Quantizer::create_tensor`; a Hopper's products read rows alone).
+    """
+    import torch
+    from transformer_engine.pytorch.tensor.float8_tensor import Float8Tensor
+    from transformer_engine.pytorch.tensor.storage.float8_tensor_storage import Float8TensorStorage
+
+    if out is not None:
+        return out
+    turned = (value.shape[-1], *value.shape[:-1])
+    parts: dict[str, Any] = {
+        "data": torch.empty(value.shape, dtype=torch.uint8) if quantizer.rowwise_usage else None,
+        "data_transpose": torch.empty(turned, dtype=torch.uint8) if quantizer.columnwise_usage else None,
+        "fp8_scale_inv": torch.empty(1),
+        "fp8_dtype": quantizer.dtype,
+        "quantizer": quantizer,
+    }
+    if quantizer.internal:
+        return Float8TensorStorage(**parts, fake_dtype=value.dtype)
+    return Float8Tensor(**parts, shape=value.shape, dtype=value.dtype, device=torch.device("cpu"))
+
+
+def _empty_quantized(quantizer: Any, shape: Any, dtype: Any, *_: Any) -> Any:
+    """`create_empty_quantized_tensor`: what `quantize` would write into."""
+    import torch
+    from transformer_engine.pytorch.constants import DType, TE_DType_To_Torch
+
+    wide = dtype if isinstance(dtype, torch.dtype) else TE_DType_To_Torch[DType.cast(dtype)]
+    return _quantized(torch.empty(shape, dtype=wide, device="meta"), quantizer)
+
+
+def _split_and_quantized(value: Any, sizes: Any, quantizers: Any, *_: Any, **__: Any) -> list[Any]:
+    """`split_quantize`: the rows of each expert by themselves."""
+    parts = value.view(-1, value.shape[-1]).split([int(size) for size in sizes])
+    return [_quantized(part, quantizer) for part, quantizer in zip(parts, quantizers, strict=True)]
+
+
+def _turned(data: Any, *_: Any, out: Any = None) -> Any:
+    return data.new_empty((data.shape[-1], *data.shape[:-1])) if out is None else out
 
 
 def _attention_forward(*values: Any) -> Any:
@@ -104,7 +152,9 @@ def _norm_forward(vectors: int) -> Any:
 
         out = rest[vectors + 1]
         statistics = [torch.empty(value.shape[0], dtype=torch.float32) for _ in range(vectors)]
-        return (torch.empty_like(value) if out is None else out, *([None] * (2 - vectors)), *statistics)
+        normal, quantizer = torch.empty_like(value) if out is None else out, rest[vectors + 2]
+        normal = normal if quantizer is None else _quantized(value, quantizer)
+        return (normal, *([None] * (2 - vectors)), *statistics)
 
     return forward
 
@@ -132,6 +182,10 @@ def _kernels() -> Kernels:
         "get_num_cublas_streams": lambda: 4,
         "generic_gemm": _product,
         "te_general_grouped_gemm": lambda *values: values[7],  # the biases
+        "quantize": _quantized,
+        "fp8_transpose": _turned,
+        "split_quantize": _split_and_quantized,
+        "create_empty_quantized_tensor": _empty_quantized,
         "multi_tensor_l2norm": lambda *_: (torch.zeros(1), None),
         "rmsnorm_fwd": _norm_forward(1),
         "rmsnorm_bwd": _norm_backward(1),

@@ -5,13 +5,17 @@ layer, placeholders for gradients that went into the main gradients, and workspa
 from ftspec.memory.communication.buffers import Buffers
 from ftspec.memory.communication.pipeline import passed_between_stages, received
 from ftspec.memory.facts import fact
-from ftspec.memory.numbers import largest
+from ftspec.memory.numbers import largest, weighted
+from ftspec.memory.shard import cuts_of, layer_shard
 from ftspec.memory.step.frame import Frame
 from ftspec.memory.step.megatron_weights import fused_weight_shapes
 from ftspec.memory.step.operations import FP32
 
 HOPPER = 9
 """First number of the compute capability from which on Transformer Engine's workspaces are larger."""
+
+BLACKWELL = 10
+"""That from which on products in 8 bits read columns as well as rows."""
 
 
 def megatron_buffers(frame: Frame) -> Buffers:
@@ -21,6 +25,7 @@ def megatron_buffers(frame: Frame) -> Buffers:
         return Buffers(always=always + received(frame))
     passed = passed_between_stages(frame)
     always = always + passed.always + product_workspaces(frame) + attention_mask(frame)
+    always = always + quantized_weights(frame)
     layer, ends = recomputed_output(frame), 0
     if frame.plan.megatron.fuses_weight_gradients:
         always = always + placeholder_gradients(frame)
@@ -62,6 +67,33 @@ def placeholder_gradients(frame: Frame) -> int:
     return sum(_sizes(frame, head=True))
 
 
+def quantized_weights(frame: Frame) -> int:
+    """Under fp8 each module keeps an 8-bit copy of its weights from a step's first micro-batch on, and below compute
+    capability 10, whose products read rows alone, their transpose (transformer_engine/pytorch/module/base.py,
+    `quantize_weight`; pytorch/utils.py, `is_non_tn_fp8_gemm_supported`). The output layer's products have 16 bits.
+    """
+    if not frame.setting.fp8:
+        return 0
+    matrices = [_matrix_elements(frame, kind) for kind in frame.outline.kinds]
+    return weighted(frame.outline.counts, matrices) * (1 if _generation(frame) >= BLACKWELL else 2)
+
+
+def _matrix_elements(frame: Frame, kind: int) -> int:
+    """Elements of the matrices of a layer on this rank."""
+    variant, number = frame.kinds.each[kind]
+    shard = layer_shard(frame.setting.shape, number, cuts_of(frame.plan.parallelism))
+    own = (*shard.dense, *shard.expert)
+    router = frame.setting.shape.moe.num_experts if variant.experts and frame.setting.shape.moe else 0
+    matrices = sum(tensor.rows * tensor.columns * times for tensor, times in own if tensor.columns > 1)
+    return matrices - router * frame.setting.shape.hidden_size
+
+
+def _generation(frame: Frame) -> int:
+    """The first number of the compute capability; an accelerator without one is no Hopper."""
+    first = frame.plan.hardware.accelerator.compute_capability.partition(".")[0]
+    return int(first) if first.isdigit() else 0
+
+
 def attention_mask(frame: Frame) -> int:
     """A boolean for each pair of positions, which the data loader makes for the stages that read a batch
     (megatron/core/datasets/gpt_dataset.py, `create_attention_mask`), though no kernel of a causal model reads it.
@@ -77,7 +109,7 @@ def product_workspaces(frame: Frame) -> int:
     """
     if frame.plan.hardware.accelerator.vendor != "nvidia":
         return 0
-    hopper = int(frame.plan.hardware.accelerator.compute_capability.partition(".")[0]) >= HOPPER
+    hopper = _generation(frame) >= HOPPER
     one = fact("transformer_engine", "workspace_bytes" if hopper else "workspace_bytes_before_hopper")
     experts = any(frame.kinds.each[kind].variant.experts for kind in frame.outline.kinds)
     return one * (1 + (fact("transformer_engine", "grouped_product_streams") if experts else 0))

@@ -5,7 +5,7 @@ The tokens of all ranks are taken to be spread evenly over the experts.
 
 from ftspec.catalog.shape_parts import MoeShape
 from ftspec.memory.step.form import Form
-from ftspec.memory.step.megatron_products import activated, column_linear, fused_norm, row_linear
+from ftspec.memory.step.megatron_products import activated, column_linear, fused_norm, plain_linear, row_linear
 from ftspec.memory.step.modules import Builder
 from ftspec.memory.step.operations import FP32, INDEX, gradient
 from ftspec.memory.step.tape import Step, Value
@@ -74,11 +74,11 @@ def _routed(builder: Builder, moe: MoeShape, normal: Value) -> Value:
     moved = builder.record((normal,), Value(held, compute), (), *steps)
     for _ in range(_exchanges(builder, moe)):
         moved = builder.scale(moved)
-    inner = builder.record((moved,), Value(_places(builder, moe, parts * width), compute), (moved,), gradient(0))
+    inner = plain_linear(builder, moved, _places(builder, moe, parts * width))
     active = Value(_places(builder, moe, width), compute)
     with builder.part("moe_act"):
         builder.record((inner, weights), active, (inner,), gradient(0), gradient(1))
-    output = builder.record((active,), Value(held, compute), (active,), gradient(0))
+    output = plain_linear(builder, active, held)
     for _ in range(_exchanges(builder, moe)):
         output = builder.scale(output)
     return builder.record((output,), Value(builder.norm_rows * hidden, compute), (), gradient(0))

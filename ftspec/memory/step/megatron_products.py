@@ -11,10 +11,26 @@ from ftspec.memory.step.tape import Step, Value
 
 
 def gathered(builder: Builder, features: int) -> tuple[Step, ...]:
-    """The whole sequence of a tensor that is kept along the sequence, gathered for one product."""
+    """The whole sequence of a tensor that is kept along the sequence, gathered for one product; under fp8 as 8-bit
+    numbers, of which products read the transpose as well.
+    """
     if not builder.setting.sequence_parallel:
         return ()
     return (Step("allocate", builder.rows * (features * builder.compute)),)
+
+
+def operand(builder: Builder, value: Value) -> Value:
+    """What a product keeps of its input: under fp8 the 8-bit copy that the gradient of the weight reads, not the tensor
+    itself (transformer_engine/pytorch/module/linear.py: `inputmat.update_usage(rowwise_usage=False, ...)`).
+    """
+    return Value(value.elements, 1) if builder.setting.fp8 else value
+
+
+def quantized_gradient(builder: Builder, output: Form) -> tuple[Step, ...]:
+    """Under fp8 the gradient of a product's output in 8 bits, by rows and by columns, for the two products that read it
+    (transformer_engine/pytorch/module/base.py, `grad_output_preprocess`).
+    """
+    return (Step("allocate", output * 2),) if builder.setting.fp8 else ()
 
 
 def fused_norm(builder: Builder, value: Value, elements: Form, rows: Form) -> Value:
@@ -25,27 +41,37 @@ def fused_norm(builder: Builder, value: Value, elements: Form, rows: Form) -> Va
 
 def norm_linear(builder: Builder, value: Value, inputs: int, outputs: int) -> Value:
     """`TELayerNormColumnParallelLinear`: keeps its input and the normalized input, both along the sequence."""
-    normal = Value(builder.norm_rows * inputs, builder.compute)
+    normal = operand(builder, Value(builder.norm_rows * inputs, builder.compute))
     saved = (value, normal, Value(builder.norm_rows, FP32))
-    steps = (*gathered(builder, inputs), Step("allocate", builder.rows * (inputs * builder.compute)), gradient(0))
-    return builder.record((value,), Value(builder.rows * outputs, builder.compute), saved, *steps)
+    result = builder.rows * outputs
+    whole = Step("allocate", builder.rows * (inputs * builder.compute))
+    steps = (*quantized_gradient(builder, result), *gathered(builder, inputs), whole, gradient(0))
+    return builder.record((value,), Value(result, builder.compute), saved, *steps)
 
 
 def column_linear(builder: Builder, value: Value, inputs: int, outputs: int) -> Value:
     """`TEColumnParallelLinear`: keeps its input, along the sequence."""
-    steps = (*gathered(builder, inputs), gradient(0))
-    return builder.record((value,), Value(builder.rows * outputs, builder.compute), (value,), *steps)
+    result = builder.rows * outputs
+    steps = (*quantized_gradient(builder, result), *gathered(builder, inputs), gradient(0))
+    return builder.record((value,), Value(result, builder.compute), (operand(builder, value),), *steps)
 
 
 def whole_linear(builder: Builder, value: Value, outputs: int) -> Value:
     """`TELinear` whose weight every rank has whole: works on the rank's part of the sequence."""
-    return builder.record((value,), Value(builder.norm_rows * outputs, builder.compute), (value,), gradient(0))
+    return plain_linear(builder, value, builder.norm_rows * outputs)
+
+
+def plain_linear(builder: Builder, value: Value, result: Form) -> Value:
+    """A product of what is there, with nothing to gather."""
+    steps = (*quantized_gradient(builder, result), gradient(0))
+    return builder.record((value,), Value(result, builder.compute), (operand(builder, value),), *steps)
 
 
 def row_linear(builder: Builder, value: Value, outputs: int) -> Value:
     """`TERowParallelLinear`: keeps its input; its output is summed over the tensor group and cut along the sequence."""
     result = Value(builder.norm_rows * outputs, builder.compute)
-    return builder.record((value,), result, (value,), *gathered(builder, outputs), gradient(0))
+    steps = (*quantized_gradient(builder, result.elements), *gathered(builder, outputs), gradient(0))
+    return builder.record((value,), result, (operand(builder, value),), *steps)
 
 
 def activated(builder: Builder, inner: Value, rows: Form, width: int) -> Value:

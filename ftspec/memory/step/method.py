@@ -4,9 +4,10 @@ from functools import cache
 
 from ftspec.catalog.parameters import has_experts
 from ftspec.catalog.shape import ModelShape
+from ftspec.memory.numbers import alike
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.adapted import ATTENTION_TARGETS, LINEAR_TARGETS
-from ftspec.memory.step.code import module_names
+from ftspec.memory.step.code import code_of, module_names
 from ftspec.memory.step.setting import Adapter, Setting, Variant
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
 
@@ -57,7 +58,16 @@ def setting_of(plan: Plan) -> Setting:
         pads_to_capacity=plan.megatron.pads_to_capacity,
         recomputed=frozenset(plan.megatron.recompute_modules) if recomputes_modules(plan) else frozenset(),
         context_exchange=plan.megatron.context_exchange,
+        several=copies_operands(plan.model.shape, training.attention) and alike(training.micro_batch_size > 1),
+        fp8=plan.precision.compute == "fp8" and training.stack == "megatron",
     )
+
+
+def copies_operands(shape: ModelShape, attention: str) -> bool:
+    """Whether products of heads copy their operands where a micro-batch has several sequences: those that are written
+    out, here or in a kernel's stead.
+    """
+    return attention == "eager" or (attention == "sdpa" and code_of(shape).projections == "falcon")
 
 
 def recomputes_modules(plan: Plan) -> bool:

@@ -19,7 +19,8 @@ class Setting(NamedTuple):
     the degrees that divide the matrices and the experts, and whether norms see only this rank's part of the sequence.
     `recomputed`: a Megatron layer's modules that selective checkpointing makes again. `capacity`: how many times its
     even share of the tokens an expert takes at most, or always where it pads. `context_exchange`: how the ranks of a
-    context group exchange keys and values (`--cp-comm-type`).
+    context group exchange keys and values (`--cp-comm-type`). `fp8`: products take 8-bit copies of what they read.
+    `several`: a micro-batch has more than one sequence, whose heads do not lie one after another: products copy them.
     """
 
     shape: ModelShape
@@ -38,6 +39,8 @@ class Setting(NamedTuple):
     pads_to_capacity: bool = False
     recomputed: frozenset[str] = frozenset()
     context_exchange: str = "p2p"
+    fp8: bool = False
+    several: bool = False
 
     @property
     def residual(self) -> int:
