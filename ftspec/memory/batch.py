@@ -8,18 +8,12 @@ from typing import Any, NamedTuple
 import numpy
 from numpy.typing import NDArray
 
-from ftspec.memory.activations import others_in_flight
-from ftspec.memory.communication.fsdp2 import gathered_root
 from ftspec.memory.communication.torch_pipeline import TORCH_PIPELINES
-from ftspec.memory.estimate import checkpointed_together
+from ftspec.memory.estimate import checkpointed_together, section_step, stage_peak
 from ftspec.memory.kinds import Kinds, kinds_of
-from ftspec.memory.moments import stage_moments
-from ftspec.memory.numbers import largest
-from ftspec.memory.offload import on_device
 from ftspec.memory.outline import Outline, Section, Turn, sections
-from ftspec.memory.overhead import STREAMS_APART, fixed_overhead, framework_overhead, other_streams
-from ftspec.memory.states import stage_states
-from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
+from ftspec.memory.overhead import fixed_overhead
+from ftspec.memory.step.frame import keeps_gradients, shared_by_stages
 from ftspec.plan.megatron_settings import end_stages
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import lay_out_stages
@@ -55,9 +49,13 @@ class Batch(NamedTuple):
 def estimate_batch(plan: Plan, columns: Columns) -> Batch:
     """The memory of the layouts that `plan` becomes with the values of each row of `columns`.
 
-    Raises KeyError for a path that a plan does not have.
+    Raises KeyError for a path that a plan does not have, ValueError for columns of different lengths.
     """
-    rows = len(next(iter(columns.values())))
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) != 1:
+        raise ValueError(f"columns have one value for each layout; these have {sorted(lengths) or 'none'}")
+    (rows,) = lengths
+    columns = {path: _as_plan_values(path, values) for path, values in columns.items()}
     batch = Batch(numpy.zeros(rows, numpy.int64), numpy.zeros(rows, numpy.int64))
     for values, members in _groups(columns, rows):
         grouped = _with_values(plan, values)
@@ -68,18 +66,24 @@ def estimate_batch(plan: Plan, columns: Columns) -> Batch:
     return batch
 
 
+def _as_plan_values(path: str, values: NDArray[Any]) -> NDArray[Any]:
+    return numpy.asarray(values, numpy.int64) if path in NUMBERS else numpy.asarray(values)
+
+
 def _groups(columns: Columns, rows: int) -> Iterator[tuple[dict[str, Any], Numbers]]:
     """The rows that agree in everything that is not a number, in whether they accumulate gradients and have stages."""
     code = numpy.zeros(rows, numpy.int64)
     named = {path: values for path, values in columns.items() if path not in NUMBERS}
     decoded: list[tuple[str, NDArray[Any], int]] = []
     size = 1
-    accumulates, staged = (columns.get(path, numpy.ones(rows, numpy.int64)) > 1 for path in (_STEPS, _PIPELINE))
-    for path, values in (*named.items(), ("", accumulates), ("", staged)):
+    flags = [columns[path] > 1 for path in (_STEPS, _PIPELINE, _SEQUENCES) if path in columns]
+    for path, values in (*named.items(), *(("", flag) for flag in flags)):
         distinct = numpy.unique(values)
         code += numpy.searchsorted(distinct, values) * size
         decoded.append((path, distinct, size))
         size *= len(distinct)
+    if not rows:
+        return
     order = numpy.argsort(code, kind="stable")
     borders = numpy.flatnonzero(numpy.diff(code[order])) + 1
     for members in numpy.split(order, borders):
@@ -92,13 +96,25 @@ def _groups(columns: Columns, rows: int) -> Iterator[tuple[dict[str, Any], Numbe
 
 def _with_values(plan: Plan, values: Mapping[str, Any]) -> Plan:
     """The plan with other values at some paths: numbers, or arrays in the place of numbers."""
-    blocks: dict[str, dict[str, Any]] = {}
+    tree: dict[str, Any] = {}
     for path, value in values.items():
-        block, _, name = path.partition(".")
-        if not hasattr(getattr(plan, block, None), name):
-            raise KeyError(path)
-        blocks.setdefault(block, {})[name] = value
-    return replace(plan, **{block: replace(getattr(plan, block), **named) for block, named in blocks.items()})
+        *blocks, name = path.split(".")
+        branch = tree
+        for block in blocks:
+            branch = branch.setdefault(block, {})
+        branch[name] = value
+    return _replaced(plan, tree, "")  # type: ignore[no-any-return]
+
+
+def _replaced(part: Any, tree: Mapping[str, Any], path: str) -> Any:
+    """A part of the plan with other values; `tree` holds them by name, those of its own parts as trees."""
+    named = {}
+    for name, value in tree.items():
+        if not hasattr(part, name):
+            raise KeyError(f"{path}{name}")
+        inner = getattr(part, name)
+        named[name] = _replaced(inner, value, f"{path}{name}.") if isinstance(value, dict) else value
+    return replace(part, **named)
 
 
 def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
@@ -112,45 +128,18 @@ def _estimate(plan: Plan, columns: Columns) -> tuple[Numbers, Numbers]:
     whole = _with_values(plan, columns)
     fixed = numpy.broadcast_to(fixed_overhead(whole), rows)
     for section, members in _sections(plan, kinds, pipelines):
-        if members is None:
-            peak, total = _section_peak(whole, kinds, section, builds_up, fixed)
-            allocated, needed = numpy.maximum(allocated, peak), numpy.maximum(needed, total)
-        else:
-            part = _with_values(plan, {path: values[members] for path, values in columns.items()})
-            peak, total = _section_peak(part, kinds, section, builds_up, fixed[members])
-            allocated[members] = numpy.maximum(allocated[members], peak)
-            needed[members] = numpy.maximum(needed[members], total)
+        part = whole if members is None else _with_values(plan, {path: each[members] for path, each in columns.items()})
+        some: Any = slice(None) if members is None else members
+        step, _ = section_step(shared_by_stages(part, kinds, builds_up), section, builds_up)
+        peak, total = stage_peak(part, step, fixed[some])
+        allocated[some] = numpy.maximum(allocated[some], peak)
+        needed[some] = numpy.maximum(needed[some], total)
     return allocated, needed
 
 
 _PIPELINE = "parallelism.pipeline"
 _STEPS = "training.gradient_accumulation_steps"
-
-
-def _section_peak(plan: Plan, kinds: Kinds, section: Section, builds_up: bool, fixed: Any) -> tuple[Any, Any]:
-    """Bytes of tensors at the peak of like stages, and with the framework's overhead, by layout."""
-    frame = Frame(shared_by_stages(plan, kinds, builds_up), section)
-    states = on_device(plan, stage_states(plan, kinds, section))
-    others = others_in_flight(frame, section.pipeline_stage)
-    moments = stage_moments(frame, states, builds_up)
-    held = states.parameters + states.master_parameters + states.optimizer_states
-    allocated = held + _highest([(moment.total, moment.in_flight) for moment in moments], others)
-    aside = 0
-    if plan.training.stack in STREAMS_APART:
-        without = held + _highest([(moment.main_stream, moment.in_flight) for moment in moments], others)
-        aside = other_streams(gathered_root(frame), states.gradients, allocated, without)
-    return allocated, allocated + framework_overhead(plan, fixed, allocated, aside)
-
-
-def _highest(totals: list[tuple[Any, int]], others: Any) -> Any:
-    """The highest of the moments, some of which have other micro-batches in flight beside them."""
-    alone, beside = 0, 0
-    for total, in_flight in totals:
-        if in_flight:
-            beside = largest(beside, total)
-        else:
-            alone = largest(alone, total)
-    return largest(alone, beside + others)
+_SEQUENCES = "training.micro_batch_size"
 
 
 def _sections(plan: Plan, kinds: Kinds, pipelines: Numbers) -> Iterator[tuple[Section, Numbers | None]]:
@@ -189,17 +178,23 @@ def _alike(
 def _candidates(
     kinds: Kinds, pipeline: int, virtual: int, every: int, ends: tuple[int, int], ahead: bool
 ) -> list[Section]:
-    """The stages of a pipeline that no other one covers: of stages with the same layers the first has the most
-    micro-batches in flight, so a later one matters only if it has the head. Where stages allocate `ahead` what they
+    """The stages of a pipeline that no other one covers: an earlier stage has more micro-batches in flight, so a later
+    one matters only if it has more layers of some kind, or the head. Where stages allocate `ahead` what they
     receive, the first one receives less than the next.
     """
     stages = lay_out_stages(len(kinds.of_layer), pipeline, virtual, *ends)
-    found = [section for section, _ in sections(kinds, stages, every)]
-    first: dict[tuple[Outline, bool], Section] = {}
-    for section in found:
-        first.setdefault((section.outline, section.embedding and ahead), section)
-    kept = {id(section) for section in first.values()}
-    return [section for section in found if section.head or id(section) in kept]
+    kept: list[Section] = []
+    for section, _ in sections(kinds, stages, every):
+        earlier = (each for each in kept if not (each.head or (each.embedding and ahead)))
+        if section.head or not any(_covers(each.outline, section.outline) for each in earlier):
+            kept.append(section)
+    return kept
+
+
+def _covers(earlier: Outline, later: Outline) -> bool:
+    """Whether a stage has at least the layers of another, of the same kinds."""
+    counts = zip((*earlier.counts, *earlier.stored), (*later.counts, *later.stored), strict=False)
+    return earlier.kinds == later.kinds and all(one >= other for one, other in counts)
 
 
 def _stacked(found: list[Section], places: Numbers) -> Section:

@@ -1,6 +1,6 @@
 """The memory of a plan: per pipeline stage, term by term, at the moment of its peak."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ftspec.memory.activations import others_in_flight
@@ -11,11 +11,12 @@ from ftspec.memory.host import host_memory
 from ftspec.memory.kinds import Kinds, kinds_of, recomputes_blocks
 from ftspec.memory.moment import Moment
 from ftspec.memory.moments import stage_moments
+from ftspec.memory.numbers import largest
 from ftspec.memory.offload import on_device
 from ftspec.memory.outline import Section, sections
 from ftspec.memory.overhead import STREAMS_APART, fixed_overhead, framework_overhead, other_streams, outside_torch
 from ftspec.memory.states import States, stage_states
-from ftspec.memory.step.frame import Frame, keeps_gradients, shared_by_stages
+from ftspec.memory.step.frame import Frame, Shared, keeps_gradients, shared_by_stages
 from ftspec.plan.model import Plan
 
 
@@ -47,14 +48,23 @@ def _stages(plan: Plan) -> Iterator[StageMemory]:
         yield _stage(plan, step, fixed)
 
 
+class Highest(NamedTuple):
+    """The highest total of a stage's moments: of those alone, and of those with other micro-batches beside them."""
+
+    alone: int
+    beside: int
+
+
 class StageStep(NamedTuple):
-    """The step of one stage: its states, its moments with their totals, and what other micro-batches in flight keep;
-    and the weights that are gathered in a stream of their own.
+    """The step of one stage: its states, its moments and their highest totals, in all streams and in the main one, and
+    what other micro-batches in flight keep; and the weights that are gathered in a stream of their own.
     """
 
     pipeline_stage: int
     states: States
     moments: list[tuple[Moment, int]]
+    highest: Highest
+    main_stream: Highest
     others: int
     gathered: int
 
@@ -64,12 +74,45 @@ def stage_steps(plan: Plan) -> Iterator[StageStep]:
     kinds, builds_up = kinds_of(plan), keeps_gradients(plan)
     shared = shared_by_stages(plan, kinds, builds_up)
     for section, numbers in sections_of(plan, kinds):
-        states = on_device(plan, stage_states(plan, kinds, section))
-        frame = Frame(shared, section)
-        moments = [(moment, moment.total) for moment in stage_moments(frame, states, builds_up)]
-        gathered = gathered_root(frame) if plan.training.stack in STREAMS_APART else 0
+        step, frame = section_step(shared, section, builds_up)
         for number in numbers:
-            yield StageStep(number, states, moments, others_in_flight(frame, number), gathered)
+            yield step._replace(pipeline_stage=number, others=others_in_flight(frame, number))
+
+
+def section_step(shared: Shared, section: Section, builds_up: bool) -> tuple[StageStep, Frame]:
+    """The step of the first of like stages, and its frame; `builds_up`: `keeps_gradients(plan)`."""
+    plan, frame = shared.plan, Frame(shared, section)
+    states = on_device(plan, stage_states(plan, shared.kinds, section))
+    moments = [(moment, moment.total) for moment in stage_moments(frame, states, builds_up)]
+    highest = main_stream = _highest((total, moment.in_flight) for moment, total in moments)
+    gathered = 0
+    if plan.training.stack in STREAMS_APART:
+        gathered = gathered_root(frame)
+        main_stream = _highest((moment.main_stream, moment.in_flight) for moment, _ in moments)
+    others = others_in_flight(frame, section.pipeline_stage)
+    return StageStep(section.pipeline_stage, states, moments, highest, main_stream, others, gathered), frame
+
+
+def _highest(totals: Iterable[tuple[int, int]]) -> Highest:
+    alone, beside = 0, 0
+    for total, in_flight in totals:
+        if in_flight:
+            beside = largest(beside, total)
+        else:
+            alone = largest(alone, total)
+    return Highest(alone, beside)
+
+
+def stage_peak(plan: Plan, step: StageStep, fixed: int) -> tuple[int, int]:
+    """Bytes of tensors at a stage's peak, and with the framework's overhead. `fixed`: `fixed_overhead(plan)`."""
+    states = step.states
+    held = states.parameters + states.master_parameters + states.optimizer_states
+    allocated = held + largest(step.highest.alone, step.highest.beside + step.others)
+    aside = 0
+    if plan.training.stack in STREAMS_APART:
+        main_stream = largest(step.main_stream.alone, step.main_stream.beside + step.others)
+        aside = other_streams(step.gathered, states.gradients, allocated, held + main_stream)
+    return allocated, allocated + framework_overhead(plan, fixed, allocated, aside)
 
 
 def terms_at(moment: Moment, states: States, others: int) -> dict[str, int]:
@@ -87,16 +130,11 @@ def terms_at(moment: Moment, states: States, others: int) -> dict[str, int]:
 
 
 def _stage(plan: Plan, step: StageStep, fixed: int) -> StageMemory:
+    allocated, needed = stage_peak(plan, step, fixed)
     peak, _ = max(step.moments, key=lambda each: each[1] + step.others * each[0].in_flight)
     terms = terms_at(peak, step.states, step.others)
-    allocated = sum(terms.values())
-    aside = 0
-    if plan.training.stack in STREAMS_APART:
-        kept = allocated - peak.total - step.others * peak.in_flight
-        without = max(each.main_stream + step.others * each.in_flight for each, _ in step.moments)
-        aside = other_streams(step.gathered, step.states.gradients, allocated, kept + without)
-    terms["framework_overhead"] = framework_overhead(plan, fixed, allocated, aside)
-    return StageMemory(step.pipeline_stage, peak.phase, terms, allocated, allocated + terms["framework_overhead"])
+    terms["framework_overhead"] = needed - allocated
+    return StageMemory(step.pipeline_stage, peak.phase, terms, allocated, needed)
 
 
 def interval_around(plan: Plan, peak: int) -> tuple[int, int]:

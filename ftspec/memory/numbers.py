@@ -42,6 +42,11 @@ def when(condition: bool, value: int) -> int:
     return condition * value
 
 
+def alike(condition: bool) -> bool:
+    """A condition that holds for all layouts of a batch, or for none of them."""
+    return condition if isinstance(condition, bool) else bool(condition.flat[0])  # type: ignore[attr-defined]
+
+
 def parts(whole: int, divisor: int) -> int:
     """`whole / divisor`, rounded up."""
     return -(-whole // divisor)
