@@ -14,6 +14,7 @@ from ftspec.memory.kinds import Kinds, kinds_of
 from ftspec.memory.outline import Outline, Section, Turn, sections
 from ftspec.memory.overhead import fixed_overhead
 from ftspec.memory.step.frame import keeps_gradients, shared_by_stages
+from ftspec.memory.step.method import copies_operands
 from ftspec.plan.megatron_settings import end_stages
 from ftspec.plan.model import Plan
 from ftspec.plan.stages import lay_out_stages
@@ -57,7 +58,7 @@ def estimate_batch(plan: Plan, columns: Columns) -> Batch:
     (rows,) = lengths
     columns = {path: _as_plan_values(path, values) for path, values in columns.items()}
     batch = Batch(numpy.zeros(rows, numpy.int64), numpy.zeros(rows, numpy.int64))
-    for values, members in _groups(columns, rows):
+    for values, members in _groups(columns, rows, _told_apart(plan, columns)):
         grouped = _with_values(plan, values)
         for start in range(0, len(members), BLOCK):
             block = members[start : start + BLOCK]
@@ -70,13 +71,19 @@ def _as_plan_values(path: str, values: NDArray[Any]) -> NDArray[Any]:
     return numpy.asarray(values, numpy.int64) if path in NUMBERS else numpy.asarray(values)
 
 
-def _groups(columns: Columns, rows: int) -> Iterator[tuple[dict[str, Any], Numbers]]:
-    """The rows that agree in everything that is not a number, in whether they accumulate gradients and have stages."""
+def _told_apart(plan: Plan, columns: Columns) -> list[str]:
+    """Numbers of which it matters whether they are 1: steps, stages and, where products of heads copy, sequences."""
+    copies = "training.attention" in columns or copies_operands(plan.model.shape, plan.training.attention)
+    return [path for path in (_STEPS, _PIPELINE, *((_SEQUENCES,) if copies else ())) if path in columns]
+
+
+def _groups(columns: Columns, rows: int, told_apart: list[str]) -> Iterator[tuple[dict[str, Any], Numbers]]:
+    """The rows that agree in everything that is not a number, and in whether the numbers `told_apart` are 1."""
     code = numpy.zeros(rows, numpy.int64)
     named = {path: values for path, values in columns.items() if path not in NUMBERS}
     decoded: list[tuple[str, NDArray[Any], int]] = []
     size = 1
-    flags = [columns[path] > 1 for path in (_STEPS, _PIPELINE, _SEQUENCES) if path in columns]
+    flags = [columns[path] > 1 for path in told_apart]
     for path, values in (*named.items(), *(("", flag) for flag in flags)):
         distinct = numpy.unique(values)
         code += numpy.searchsorted(distinct, values) * size

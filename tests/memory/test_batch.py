@@ -28,6 +28,7 @@ CHOICES: dict[str, list[Any]] = {
     "training.sequence_length": [1000, 4096],
     "training.gradient_accumulation_steps": [1, 2, 8, 64],
     "training.activation_checkpointing": ["none", "selective", "full"],
+    "training.attention": ["flash", "flash", "sdpa", "eager"],
 }
 
 
@@ -52,6 +53,9 @@ def row_of(plan: Plan, values: dict[str, Any]) -> Plan:
         ("fsdp2", "mistralai/Mixtral-8x7B-v0.1", Full()),
         ("fsdp2", "Qwen/Qwen3-8B", Partial(last_layers=5, embeddings=True, head=True)),
         ("ddp", "google/gemma-2-9b", Full()),
+        ("deepspeed", "tiiuae/falcon-7b", Full()),
+        ("fsdp2", "EleutherAI/pythia-1.4b", Full()),
+        ("ddp", "Qwen/Qwen3-30B-A3B", Lora(rank=8)),
     ],
 )
 def test_a_batch_is_its_layouts_one_by_one(stack: Stack, model: str, method: Full | Lora | Partial) -> None:
@@ -64,6 +68,15 @@ def test_a_batch_is_its_layouts_one_by_one(stack: Stack, model: str, method: Ful
         alone = estimate_memory(row_of(plan, {path: values[index].item() for path, values in columns.items()}))
         assert batch.peak_bytes[index] == alone.peak_bytes
         assert batch.allocated_peak_bytes[index] == max(stage.allocated_peak_bytes for stage in alone.stages)
+
+
+def test_several_sequences_are_apart_where_products_copy() -> None:
+    """Operands cut out of one product are copied, and the product itself is not kept."""
+    plan = plan_of(model=Model(from_="EleutherAI/pythia-1.4b"), training=Training(attention="eager"))
+    batch = estimate_batch(plan, {"training.micro_batch_size": numpy.array([1, 2, 1, 4])})
+    for index, size in enumerate((1, 2, 1, 4)):
+        alone = estimate_memory(row_of(plan, {"training.micro_batch_size": size}))
+        assert batch.peak_bytes[index] == alone.peak_bytes
 
 
 def test_a_path_that_no_plan_has() -> None:

@@ -58,13 +58,22 @@ def flash_work(program: Program, rows: Form, heads: Heads, keys: Form | None = N
 
 
 def _product(program: Program, left: Value, right: Value, elements: Form, width: int, spread: Form | None) -> Value:
-    """`matmul` of each head; a `right` that all heads share is `spread` over them first, in a copy that is kept
-    (`expand` and `reshape` in aten/src/ATen/native/LinearAlgebra.cpp, `_matmul_impl`).
+    """`matmul` of each head; a `right` that all heads share is `spread` over them first. Heads and sequences become one
+    dimension, which copies what is cut out of a larger tensor or spread, unless there is one sequence (`expand` and
+    `reshape` in aten/src/ATen/native/LinearAlgebra.cpp, `_matmul_impl`).
     """
     first, second = program.cast(left, width), program.cast(right, width)
     if spread is not None:
-        second = program.record((second,), Value(spread, width), (), gradient(0))
+        view_of = None if program.several else second
+        second = program.record((second,), Value(spread, width, view_of=view_of), (), gradient(0))
+    if program.several:
+        first, second = _laid_out(program, first), _laid_out(program, second)
     return program.record((first, second), Value(elements, width), (first, second), gradient(1), gradient(0))
+
+
+def _laid_out(program: Program, value: Value) -> Value:
+    """A view of scores lies head by head in any case."""
+    return value if value.storage is value or value.elements.pair else program.contiguous(value)
 
 
 def _spread(value: Value, rows: Form, heads: int, width: int) -> Form | None:

@@ -18,7 +18,7 @@ class Builder(Program):
     """A program whose modules own weights: trained or frozen, at the setting's widths."""
 
     def __init__(self, setting: Setting, trained: bool) -> None:
-        super().__init__(setting.compute)
+        super().__init__(setting.compute, setting.several)
         self.setting, self.trained = setting, trained
         self.code = code_of(setting.shape)
         self.rows = Form(token=1)

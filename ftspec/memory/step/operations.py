@@ -23,10 +23,11 @@ class Program:
     """A stretch of the model being written down as a tape.
 
     `compute` is the width in bytes of matrix products; under autocast weights and inputs of another width are cast.
+    `several`: the heads of a micro-batch do not lie one after another.
     """
 
-    def __init__(self, compute: int) -> None:
-        self.compute = compute
+    def __init__(self, compute: int, several: bool = False) -> None:
+        self.compute, self.several = compute, several
         self.nodes: list[Node] = []
 
     def record(self, inputs: tuple[Value, ...], output: Value, saved: tuple[Value, ...], *steps: Step) -> Value:
