@@ -44,7 +44,7 @@ def when(condition: bool, value: int) -> int:
 
 def alike(condition: bool) -> bool:
     """A condition that holds for all layouts of a batch, or for none of them."""
-    return condition if isinstance(condition, bool) else bool(condition.flat[0])  # type: ignore[attr-defined]
+    return condition if isinstance(condition, bool) else bool(condition.flat[0])
 
 
 def parts(whole: int, divisor: int) -> int:

@@ -52,7 +52,7 @@ def test_the_dataclass_tools_know_it() -> None:
     assert dataclasses.replace(Point(1), y=5).y == 5
     assert dataclasses.asdict(Point(1)) == {"x": 1, "y": 2, "tags": [], "note": ""}
     assert [each.name for each in dataclasses.fields(Point)] == ["x", "y", "tags", "note"]
-    assert all(part in repr(Point(1, tags=['a'])) for part in ('Point(', 'x=1', "tags=['a']"))
+    assert all(part in repr(Point(1, tags=["a"])) for part in ("Point(", "x=1", "tags=['a']"))
 
 
 def test_pydantic_validates_it() -> None:

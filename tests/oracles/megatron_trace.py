@@ -50,8 +50,8 @@ def _parsed(case: Case) -> Any:
 @contextmanager
 def _job(case: Case, args: Any) -> Iterator[None]:
     """This process as one rank of a job."""
-    import torch.distributed as distributed
     from megatron.core import parallel_state
+    from torch import distributed
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
     distributed.init_process_group("fake", store=FakeStore(), rank=case.rank, world_size=case.world_size)

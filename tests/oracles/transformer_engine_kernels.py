@@ -11,7 +11,7 @@ import re
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from packaging.version import Version
 
@@ -47,7 +47,7 @@ class _Members:
 class Kernels(types.ModuleType):
     """A compiled module. What nobody gave it is an enumeration, a class, or a kernel that nothing stands in for."""
 
-    __all__: list[str] = []
+    __all__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
