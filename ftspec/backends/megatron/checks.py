@@ -28,6 +28,7 @@ from ftspec.backends.megatron.refused_training import (
     method_is_full,
     optimizer_is_known,
 )
+from ftspec.backends.megatron.unestimated import UNESTIMATED  # noqa: F401  # declares its code
 from ftspec.core.finding import Finding
 from ftspec.plan.model import Plan
 

@@ -20,6 +20,7 @@ from ftspec.backends.megatron.raw_codes import (
     VALUE,
 )
 from ftspec.backends.megatron.raw_needs import EXCLUDES, NEEDS
+from ftspec.backends.megatron.unestimated import estimate_leaves_out
 from ftspec.core.finding import Finding
 from ftspec.core.source import Span
 from ftspec.plan.model import Plan
@@ -75,6 +76,8 @@ def _key_findings(plan: Plan, target: TargetOptions, key: str, flag: str, value:
             _value_span(target, f"raw.{key}"),
             f"write {key} = {_example(schema)}",
         )
+        return
+    yield from estimate_leaves_out(target, key, flag, value)
 
 
 def _text_findings(target: TargetOptions) -> Iterator[Finding]:

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from ftspec.backends.megatron import BACKEND
 from ftspec.backends.megatron.flags import arguments_schema, find_flag, value_problem
+from ftspec.backends.megatron.owners import SPEC_FIELDS
+from ftspec.backends.megatron.unestimated import unestimated_flags
 from ftspec.core.finding import Finding, has_errors
 from ftspec.core.units import Dimension, Quantity
 from ftspec.pipeline import check_text
+from ftspec.plan.megatron_settings import megatron_setting_names, setting_flag
 from ftspec.spec.model import Model, Parallelism
 from tests.backends.megatron.plans import make_plan, make_target
 
@@ -100,10 +103,10 @@ def test_a_refinement_of_rotary_positions_is_free() -> None:
         ({"save": "/checkpoints", "save_interval": 100}, []),
         ({"use_checkpoint_args": True}, ["FT645"]),
         ({"use_checkpoint_args": True, "pretrained_checkpoint": "/c"}, []),
-        ({"tp_comm_overlap": True}, []),
+        ({"tp_comm_overlap": True}, ["FT651"]),
         ({"overlap_grad_reduce": False, "overlap_param_gather": True}, ["FT645"]),
         ({"overlap_grad_reduce": False, "overlap_param_gather": False}, []),
-        ({"fp8_param_gather": True}, ["FT645"]),
+        ({"fp8_param_gather": True}, ["FT651", "FT645"]),
         ({"mock_data": True, "train_data_path": ["/a"]}, ["FT646"]),
         ({"cross_entropy_fusion_impl": "te"}, ["FT642"]),
         ({"weight_decay_incr_style": "linear"}, ["FT645", "FT645"]),
@@ -118,6 +121,32 @@ def test_a_refinement_of_rotary_positions_is_free() -> None:
 )
 def test_flags_together(raw: dict[str, Any], codes: list[str]) -> None:
     assert [finding.code for finding in found(raw)] == codes
+
+
+@pytest.mark.parametrize(
+    ("raw", "noted"),
+    [
+        ({"hidden_dropout": 0.1}, True),
+        ({"hidden_dropout": 0.0}, False),
+        ({"moe_token_dispatcher_type": "allgather"}, True),
+        ({"moe_token_dispatcher_type": "alltoall"}, False),
+        ({"cp_comm_type": "a2a"}, False),
+        ({"cp_comm_type": ["a2a", "a2a"]}, False),
+        ({"cp_comm_type": ["a2a", "p2p"]}, True),
+        ({"recompute_modules": ["core_attn", "mlp"]}, False),
+    ],
+)
+def test_what_the_estimate_leaves_out_is_said(raw: dict[str, Any], noted: bool) -> None:
+    assert [finding.code for finding in found(raw)] == (["FT651"] if noted else [])
+
+
+def test_what_the_estimate_leaves_out_are_flags_that_the_plan_does_not_know() -> None:
+    settings_known = {setting_flag(name) for name in megatron_setting_names()}
+    for flag, row in unestimated_flags().items():
+        assert find_flag(flag) == flag
+        assert row["source"]
+        assert flag not in settings_known or row["unless"]
+        assert flag not in SPEC_FIELDS
 
 
 @pytest.mark.parametrize("option", ["script", "tokenizer", "data_path"])
