@@ -8,6 +8,7 @@ from ftspec.plan.model import Plan
 from ftspec.rules import (
     accumulation,
     adapters,
+    approximation,
     batch,
     context,
     experts,
@@ -54,6 +55,7 @@ FAMILIES = (
     memory,
     host,
     accumulation,
+    approximation,
 )
 """The modules, in the order of their codes."""
 
