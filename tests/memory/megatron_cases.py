@@ -169,6 +169,68 @@ def _experts() -> list[Case]:
     ]
 
 
+def _divided() -> list[Case]:
+    """Sequences divided over a context group; few heads, many heads, latent ones."""
+    gathered, exchanged = {"cp_comm_type": "all_gather"}, {"cp_comm_type": "a2a"}
+    many: dict[str, Any] = {"pipeline": 2, "micro_batches": 2, "sequence_length": 4096}
+    few: dict[str, Any] = {"pipeline": 4, "micro_batches": 4, "sequence_length": 16384}
+    heads = "meta-llama/Llama-2-7b-hf"
+    return [
+        Case(_LLAMA, 3, context=2, sequence_length=8192),
+        Case(heads, 4, context=8, micro_batch_size=4, **many),
+        Case(heads, 4, context=2, stage=1, checkpointing="full", **many),
+        Case(heads, 4, context=2, checkpointing="selective", **many),
+        Case(heads, 4, context=4, **_SP2, **many),
+        Case(heads, 4, context=8, raw=gathered, **many),
+        Case(heads, 4, context=8, micro_batch_size=4, raw=gathered, **many),
+        Case(heads, 4, context=4, attention="sdpa", raw=gathered, **many),
+        Case(heads, 4, context=8, micro_batch_size=4, attention="sdpa", raw=exchanged, **many),
+        Case(_LLAMA, 8, context=4, raw=gathered, **few),
+        Case(_LLAMA, 8, context=4, raw=exchanged, **few),
+        Case(_LLAMA, 8, context=4, micro_batch_size=2, raw=gathered, **few),
+        Case(_LLAMA, 3, context=2, data=2, distributed_optimizer=True, raw=exchanged),
+        Case(_LATENT, 4, context=4, attention="sdpa", pipeline=2, micro_batches=2, sequence_length=8192),
+    ]
+
+
+def _precise() -> list[Case]:
+    """Narrow states and gradients, and products in 8 bits."""
+    narrow = {"optimizer_states": "bf16"}
+    eight = {"compute": "fp8"}
+    sharded: dict[str, Any] = {"data": 4, "distributed_optimizer": True}
+    staged: dict[str, Any] = {"pipeline": 4, "micro_batches": 4, "sequence_length": 8192, "precision": eight}
+    return [
+        Case(_SMALL, 4, precision=narrow, **sharded),
+        Case(_SMALL, 4, precision={**narrow, "gradients": "bf16"}, **sharded),
+        Case(_SMALL, 4, precision={"gradients": "bf16"}, **sharded),
+        Case(_SMALL, 4, precision=eight, **sharded),
+        Case(_SMALL, 4, precision=eight, raw={"fp8_recipe": "tensorwise"}, **sharded),
+        *(Case(_LLAMA, 8, stage=stage, **staged) for stage in (0, 1)),
+        Case(_LLAMA, 8, stage=1, checkpointing="full", **staged),
+        Case(_LLAMA, 8, stage=1, **staged, **_SP2),
+        Case(_MIXTRAL, 2, data=4, expert=4, precision=eight),
+        Case(_MANY, 2, data=8, expert=8, precision=eight),
+        Case(_LATENT, 3, data=4, expert=4, attention="sdpa", precision=eight),
+    ]
+
+
+def _modules() -> list[Case]:
+    """What selective recomputation makes again, module by module."""
+    selective: dict[str, Any] = {"checkpointing": "selective"}
+    staged: dict[str, Any] = {"data": 8, "expert": 8, "pipeline": 2, "micro_batches": 2}
+    latent: dict[str, Any] = {"attention": "sdpa", **selective}
+    return [
+        *(
+            Case(_MANY, 4, raw={"recompute_modules": [name]}, **staged, **selective)
+            for name in ("moe_act", "layernorm")
+        ),
+        *(Case(_LATENT, 3, raw={"recompute_modules": [name]}, **latent) for name in ("mla_up_proj", "shared_experts")),
+        Case(_MANY, 4, raw={"recompute_modules": ["moe"]}, **staged, **selective),
+        Case(_LLAMA, 8, stage=1, pipeline=4, micro_batches=4, sequence_length=16384),
+        Case(_LLAMA, 8, pipeline=4, micro_batches=4, sequence_length=16384, checkpointing="full"),
+    ]
+
+
 def cases() -> list[Case]:
     """Every case that is traced."""
-    return [*_dense(), *_recomputed(), *_pipelined(), *_experts()]
+    return [*_dense(), *_recomputed(), *_pipelined(), *_experts(), *_divided(), *_precise(), *_modules()]

@@ -26,7 +26,8 @@ class Answer(NamedTuple):
 
     `before` and `after` are its `args` around `validate_args`; `config` holds fields of its TransformerConfig;
     `stages` the layers (counted from 0) of each chunk of each pipeline stage; `weight_and_optimizer_bytes` is the
-    figure of `compute_weight_and_optimizer_memory` for the most loaded shard.
+    figure of `compute_weight_and_optimizer_memory` for the most loaded shard, `activation_bytes` that of
+    `compute_activation_memory` for the first stage.
     """
 
     refusal: str | None
@@ -36,6 +37,7 @@ class Answer(NamedTuple):
     stages: list[list[list[int]]]
     micro_batches: int
     weight_and_optimizer_bytes: float
+    activation_bytes: float
 
 
 def ask_megatron(questions: Sequence[Question]) -> list[Answer]:
@@ -107,6 +109,7 @@ def _answer(arguments: list[str], world_size: int) -> dict[str, Any]:
             "stages": _stages(config),
             "micro_batches": _micro_batches(args),
             "weight_and_optimizer_bytes": _weight_and_optimizer_bytes(args),
+            "activation_bytes": _activation_bytes(args),
         }
     except (Exception, SystemExit) as error:
         return {**_NOTHING, "refusal": f"{type(error).__name__}: {error}"}
@@ -114,6 +117,7 @@ def _answer(arguments: list[str], world_size: int) -> dict[str, Any]:
 
 _NOTHING: dict[str, Any] = {
     "before": {}, "after": {}, "config": {}, "stages": [], "micro_batches": 0, "weight_and_optimizer_bytes": 0.0,
+    "activation_bytes": 0.0,
 }  # fmt: skip
 
 
@@ -180,6 +184,12 @@ def _weight_and_optimizer_bytes(args: Any) -> float:
     from megatron.training.theoretical_memory_usage import compute_weight_and_optimizer_memory
 
     return float(compute_weight_and_optimizer_memory(args))
+
+
+def _activation_bytes(args: Any) -> float:
+    from megatron.training.theoretical_memory_usage import compute_activation_memory
+
+    return float(compute_activation_memory(args, _micro_batches(args)))
 
 
 def _main(asked: str, answered: str) -> None:
