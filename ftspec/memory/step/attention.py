@@ -82,9 +82,10 @@ def _spread(value: Value, rows: Form, heads: int, width: int) -> Form | None:
 
 
 def math_sdpa(program: Program, query: Value, key: Value, value: Value, rows: Form, heads: Heads, drops: bool) -> Value:
-    """`scaled_dot_product_attention` where no fused kernel has it (dropout on the CPU, values of another width, keys
-    that all heads share): everything in fp32
-    (aten/src/ATen/native/transformers/attention.cpp, `_scaled_dot_product_attention_math`).
+    """`scaled_dot_product_attention` where the CPU has no fused kernel (dropout, values of another width, keys that all
+    heads share): everything in fp32 (aten/src/ATen/native/transformers/attention.cpp,
+    `_scaled_dot_product_attention_math`). A GPU has one for each of them, which keeps what `flash` does
+    (aten/src/ATen/native/transformers/cuda/sdp_utils.cpp, `select_sdp_backend`).
     """
     pairs = Form(pair=heads.query)
     wide = [program.cast(program.cast(each, program.compute), FP32) for each in (query, key, value)]
