@@ -32,11 +32,16 @@ CHOICES: dict[str, list[Any]] = {
 }
 
 
+def with_value(part: Any, path: str, value: Any) -> Any:
+    """A part of a plan with another value at a path."""
+    name, _, rest = path.partition(".")
+    return replace(part, **{name: with_value(getattr(part, name), rest, value) if rest else value})
+
+
 def row_of(plan: Plan, values: dict[str, Any]) -> Plan:
     """The plan with a row's values."""
     for path, value in values.items():
-        block, _, name = path.partition(".")
-        plan = replace(plan, **{block: replace(getattr(plan, block), **{name: value})})
+        plan = with_value(plan, path, value)
     layout = plan.parallelism
     layers = plan.model.shape.num_hidden_layers
     return replace(plan, stages=lay_out_stages(layers, layout.pipeline, layout.virtual_pipeline))
@@ -70,6 +75,37 @@ def test_a_batch_is_its_layouts_one_by_one(stack: Stack, model: str, method: Ful
         assert batch.allocated_peak_bytes[index] == max(stage.allocated_peak_bytes for stage in alone.stages)
 
 
+@pytest.mark.parametrize("stack", ["megatron", "deepspeed", "fsdp2", "ddp"])
+def test_optimizers_methods_and_offload_in_a_batch(stack: Stack) -> None:
+    """What divides layouts into groups: parts of parts, and states that are counted tensor by tensor."""
+    plan = plan_of(stack, model=Model(from_="mistralai/Mixtral-8x7B-v0.1"))
+    random = numpy.random.default_rng(3)
+    choices: dict[str, list[Any]] = {
+        "training.optimizer.kind": ["adamw", "sgd", "lion", "muon", "adafactor", "adamw_8bit"],
+        "training.optimizer.fused": [False, True],
+        "parallelism.pipeline": [1, 2, 4],
+        "parallelism.data": [1, 8],
+        "parallelism.zero_stage": [0, 1, 3],
+        "parallelism.expert": [1, 2],
+        "parallelism.offload_optimizer": ["none", "nvme"],
+        "parallelism.offload_parameters": ["none", "cpu"],
+    }
+    columns = {path: random.choice(numpy.array(values), ROWS) for path, values in choices.items()}
+    batch = estimate_batch(plan, columns)
+    for index in random.choice(ROWS, 60, replace=False):
+        alone = estimate_memory(row_of(plan, {path: values[index].item() for path, values in columns.items()}))
+        assert batch.peak_bytes[index] == alone.peak_bytes
+
+
+def test_narrow_integers_and_columns_of_other_lengths() -> None:
+    lengths = numpy.array([4096, 65536], numpy.int32)
+    batch = estimate_batch(plan_of(), {"training.sequence_length": lengths})
+    assert batch.peak_bytes[1] > batch.peak_bytes[0] > 0
+    with pytest.raises(ValueError, match="one value for each layout"):
+        estimate_batch(plan_of(), {"training.sequence_length": lengths, "parallelism.data": lengths[:1]})
+    assert len(estimate_batch(plan_of(), {"parallelism.data": lengths[:0]}).peak_bytes) == 0
+
+
 def test_several_sequences_are_apart_where_products_copy() -> None:
     """Operands cut out of one product are copied, and the product itself is not kept."""
     plan = plan_of(model=Model(from_="EleutherAI/pythia-1.4b"), training=Training(attention="eager"))
@@ -80,5 +116,5 @@ def test_several_sequences_are_apart_where_products_copy() -> None:
 
 
 def test_a_path_that_no_plan_has() -> None:
-    with pytest.raises(KeyError, match="parallelism.tensors"):
+    with pytest.raises(KeyError, match=r"parallelism\.tensors"):
         estimate_batch(plan_of(), {"parallelism.tensors": numpy.array([1, 2])})
