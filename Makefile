@@ -26,7 +26,7 @@ generated: $(TEST_ENV)/installed
 	$(TEST_ENV)/bin/python tools/spec_files.py
 	$(TEST_ENV)/bin/python tools/memory_docs.py
 	$(TEST_ENV)/bin/python tools/deepspeed_schema.py
-	$(TEST_ENV)/bin/python tools/megatron_schema.py
+	$(TEST_ENV)/bin/python tools/megatron_schema.py > schemas/megatron_arguments.schema.json
 	$(TEST_ENV)/bin/python tools/hydra_schema.py
 
 # The peers bring no dependencies: what they need is in the environment, or listed beside them.
