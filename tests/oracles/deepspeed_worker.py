@@ -94,6 +94,7 @@ def main() -> None:
     for job in json.loads((directory / "jobs.json").read_text()):
         said = train(directory, job)
         (directory / f"{job['name']}.rank{torch.distributed.get_rank()}").write_text(json.dumps(said))
+    torch.distributed.destroy_process_group()  # else its threads may outlive the interpreter
 
 
 if __name__ == "__main__":
