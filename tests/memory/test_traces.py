@@ -23,10 +23,9 @@ def has_experts(row: dict[str, Any]) -> bool:
 
 
 def rows_of(kind: str) -> list[dict[str, Any]]:
-    """The rows of a method, or of method full with experts."""
-    if kind == "experts":
-        return [row for row in ROWS if has_experts(row)]
-    return [row for row in ROWS if row.get("method", "full") == kind and not has_experts(row)]
+    """The rows of a method; "full, experts" are those of models with experts."""
+    method, _, experts = kind.partition(", ")
+    return [row for row in ROWS if row.get("method", "full") == method and has_experts(row) == bool(experts)]
 
 
 @cache
@@ -46,11 +45,13 @@ def error_of(row: dict[str, Any]) -> float:
 @pytest.mark.parametrize(
     ("kind", "rows", "median", "nineteen_of_twenty", "worst"),
     [
-        ("full", 100, 1e-5, 0.002, 0.02),
-        ("lora", 20, 1e-4, 0.005, 0.03),
-        ("qlora", 20, 1e-4, 0.002, 0.005),
-        ("partial", 20, 1e-4, 0.005, 0.02),
-        ("experts", 18, 1e-5, 0.002, 0.005),
+        ("full", 120, 1e-5, 0.001, 0.02),
+        ("lora", 25, 1e-4, 0.001, 0.002),
+        ("qlora", 25, 1e-5, 1e-4, 1e-4),
+        ("partial", 20, 1e-4, 0.001, 0.002),
+        ("full, experts", 18, 1e-5, 0.002, 0.005),
+        ("lora, experts", 11, 1e-5, 0.002, 0.005),
+        ("qlora, experts", 5, 1e-4, 0.005, 0.005),
     ],
 )
 def test_the_errors_of_a_method(kind: str, rows: int, median: float, nineteen_of_twenty: float, worst: float) -> None:
@@ -63,22 +64,22 @@ def test_the_errors_of_a_method(kind: str, rows: int, median: float, nineteen_of
 
 def test_many_models() -> None:
     assert len({row["model"] for row in ROWS}) >= 40
-    assert len(ROWS) >= 120
+    assert len(ROWS) >= 240
 
 
-@pytest.mark.parametrize("kind", ["full", "lora", "partial", "experts"])
+@pytest.mark.parametrize("kind", ["full", "lora", "partial", "full, experts", "lora, experts"])
 def test_parameters_and_optimizer_states_agree(kind: str) -> None:
     """Parameters to the byte; optimizer states but for some four-byte step counters: a projection is counted as one
-    tensor or as three, and StableLM 2 12B has a norm for each head.
+    tensor or as three, and StableLM 2 12B has a norm for each head. ERNIE holds its router in fp32.
     """
     for row in rows_of(kind):
-        stage = stage_of(row)
-        assert stage.terms["parameters"] == row["peak"]["Parameter"], row
+        stage, wider = stage_of(row), 2 * 64 * (2560 + 1) if "ERNIE" in row["model"] else 0
+        assert stage.terms["parameters"] == row["peak"]["Parameter"] - wider, row
         assert stage.terms["optimizer_states"] == pytest.approx(row["peak"]["Optstate"], abs=512), row
 
 
 def test_packed_weights_agree_but_for_tables() -> None:
     """bitsandbytes' scales are buffers; each projection also has tables of a few hundred numbers."""
-    for row in rows_of("qlora"):
+    for row in (*rows_of("qlora"), *rows_of("qlora, experts")):
         held = row["peak"]["Parameter"] + row["peak"]["Buffer"]
         assert stage_of(row).terms["parameters"] == pytest.approx(held, rel=1e-3), row

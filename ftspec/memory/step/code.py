@@ -30,8 +30,9 @@ class LayerCode:
     - `remembered_casts`: autocast remembers the casts of weights, which it does not for `x @ weight.T`.
     - `packed`: bitsandbytes packs the projections, which are plain `nn.Linear` or `Conv1D`; `FalconLinear` is neither.
     - experts: `fp32_router` (its product is in fp32), `fp32_routing` (experts are weighed in fp32), `shared_first` (the
-      shared experts run before the routed ones), `linear_router` (it is an `nn.Linear`), `parameter_targets` (PEFT puts
-      adapters on router and routed experts, under the names that this class of transformers 4 gave their modules).
+      shared experts run before the routed ones), `clamped_gate` (gate and up are clamped), `linear_router` (it is an
+      `nn.Linear`), `parameter_targets` (PEFT puts adapters on router and routed experts, under the names that this
+      class of transformers 4 gave their modules).
     - `score_cap`, `logit_cap`: tanh on scores and on logits; `scaled_logits`, `scaled_residual`, `scaled_query`,
       `scaled_embedding`: times a number.
     """
@@ -57,6 +58,7 @@ class LayerCode:
     fp32_router: bool = False
     fp32_routing: bool = False
     shared_first: bool = False
+    clamped_gate: bool = False
     linear_router: bool = False
     parameter_targets: Literal["", "qwen2_moe", "mixtral"] = ""
     score_cap: bool = False

@@ -4,8 +4,10 @@
 
 from ftspec.catalog.shape import MoeShape
 from ftspec.memory.step.adapted_parameters import adapted_router, factors, folded
+from ftspec.memory.step.form import Form
 from ftspec.memory.step.modules import Builder
-from ftspec.memory.step.operations import FP32, INDEX, gradient
+from ftspec.memory.step.operations import FP32, INDEX, gradient, passed
+from ftspec.memory.step.projections import cut
 from ftspec.memory.step.tape import Step, Value
 
 
@@ -36,6 +38,36 @@ def _router(builder: Builder, moe: MoeShape, value: Value) -> Value:
     return weights if builder.code.fp32_routing else builder.cast(weights, value.width)
 
 
+def _gated(builder: Builder, joined: Value, half: Form) -> Value:
+    """Gate and up, halved; or every second column, both clamped (`GptOssExperts._apply_gate`)."""
+    if not builder.code.clamped_gate:
+        gate, up = builder.split(joined, (half, half))
+        return builder.multiply(builder.pointwise(gate), up)
+    gate, up = cut(builder, joined, half), cut(builder, joined, half)
+    gate, up = builder.pointwise(gate), builder.pointwise(up)
+    glued = builder.multiply(gate, builder.softmax(builder.scale(gate)))
+    output = builder.multiply(builder.contiguous(up), glued)
+    builder.hold(gate)
+    builder.hold(up)
+    return output
+
+
+def _picked(builder: Builder, moe: MoeShape, rows: Form, outputs: int) -> Value | None:
+    """Each row's bias, by its expert."""
+    if not moe.expert_bias:
+        return None
+    every = builder.weight(-(-moe.num_experts // builder.setting.expert) * outputs)
+    return builder.record((every,), Value(rows * outputs, every.width), (), gradient(0))
+
+
+def _biased(builder: Builder, product: Value, bias: Value | None) -> Value:
+    """`add_`: in place."""
+    if bias is None:
+        return product
+    total = Value(product.elements, product.width, view_of=product)
+    return builder.record((product, bias), total, (), passed(0), passed(1))
+
+
 def experts(builder: Builder, moe: MoeShape, value: Value) -> Value:
     """Copy, sort by expert, up, down, weigh, sort back, sum. Tokens are taken to be spread evenly over expert ranks."""
     setting, count = builder.setting, moe.num_experts_per_tok
@@ -48,13 +80,15 @@ def experts(builder: Builder, moe: MoeShape, value: Value) -> Value:
     gated = setting.shape.mlp == "gated"
     matrices = folded(builder, up, local * hidden * width * (1 + gated))
     inner = builder.product(copies, rows, matrices, width * (1 + gated))
-    if gated:
-        gate, up = builder.split(inner, (rows * width, rows * width))
-        inner = builder.multiply(builder.pointwise(gate), up)
-    else:
-        inner = builder.pointwise(inner)
+    bias = _picked(builder, moe, rows, width * (1 + gated))
+    inner = _biased(builder, inner, bias)
+    inner = _gated(builder, inner, rows * width) if gated else builder.pointwise(inner)
+    if bias is not None:
+        builder.hold(bias)
     output = builder.product(inner, rows, folded(builder, down, local * hidden * width), hidden)
+    output = _biased(builder, output, _picked(builder, moe, rows, hidden))
     weighted = builder.rearrange(builder.broadcast_multiply(output, weights), rows * hidden, rows)
     total = builder.record((weighted,), Value(builder.rows * hidden, weighted.width), (), gradient(0))
+    builder.hold(copies)
     builder.hold(value)
     return builder.cast(total, value.width)

@@ -1,8 +1,8 @@
 """The cases whose traces are kept in `tests/memory/traces.json`, and how a trace is kept: one line a row."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tests.oracles.traces.case import Case
 
@@ -30,6 +30,29 @@ EXPERTS = (
     "deepseek-ai/DeepSeek-V2-Lite", "moonshotai/Moonlight-16B-A3B", "ibm-granite/granite-3.1-1b-a400m-base",
     "zai-org/GLM-4.5-Air", "MiniMaxAI/MiniMax-M2.5",
 )  # fmt: skip
+_ADAPTED: tuple[tuple[str, Literal["lora", "qlora"], int, str], ...] = (
+    ("Qwen/Qwen3-30B-A3B", "lora", 16, "all"), ("Qwen/Qwen3-30B-A3B", "qlora", 8, "attention"),
+    ("Qwen/Qwen3-30B-A3B", "lora", 8, "q_proj,down_proj"), ("mistralai/Mixtral-8x7B-v0.1", "lora", 16, "all"),
+    ("mistralai/Mixtral-8x7B-v0.1", "lora", 8, "v_proj,gate,w1,w2,w3"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "lora", 16, "all"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "qlora", 8, "kv_b_proj,gate_proj,up_proj,down_proj"),
+    ("moonshotai/Moonlight-16B-A3B", "lora", 16, "attention"), ("allenai/OLMoE-1B-7B-0924", "qlora", 16, "all"),
+    ("Qwen/Qwen1.5-MoE-A2.7B", "lora", 16, "all"), ("Qwen/Qwen1.5-MoE-A2.7B", "qlora", 16, "o_proj,gate_proj,up_proj"),
+    ("zai-org/GLM-4.5-Air", "qlora", 16, "all"), ("MiniMaxAI/MiniMax-M2.5", "lora", 8, "all"),
+    ("ibm-granite/granite-3.1-1b-a400m-base", "lora", 16, "all"), ("baidu/ERNIE-4.5-21B-A3B-PT", "lora", 8, "all"),
+)  # fmt: skip
+"""Adapters on models with experts: model, method, rank and targets."""
+_NAMED = (
+    ("EleutherAI/pythia-1.4b", "query_key_value,dense_h_to_4h"), ("openai-community/gpt2-large", "c_proj"),
+    ("facebook/opt-1.3b", "q_proj,fc1,fc2"), ("bigcode/starcoder2-3b", "o_proj,c_fc"),
+)  # fmt: skip
+"""Targets by the names of a class's own."""
+_PACKED = (("tiiuae/falcon-7b", "all"), ("tiiuae/falcon-40b", "attention"), ("openai-community/gpt2", "attention"))
+"""4-bit weights beside classes that are not packed or are no `nn.Linear`."""
+_COPIED = ("EleutherAI/pythia-1.4b", "microsoft/Phi-3-mini-4k-instruct", "google/gemma-2b", "tiiuae/falcon-7b")
+"""Models whose products of heads copy their operands with several sequences."""
+_SMALL_VOCABULARY = 1024
+"""Of cases that are about layers."""
 _LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
 _TOKENS = 16384
 _OTHER_BUFFERS = "starcoderbase"
@@ -63,8 +86,33 @@ def _dense(model: str, index: int) -> list[Case]:
     return cases
 
 
+def _adapted() -> list[Case]:
+    """Adapters on experts, checkpointed or not; adapters by name; 4-bit weights of unusual classes; clamped gates."""
+    cases = []
+    for index, (model, method, rank, targets) in enumerate(_ADAPTED):
+        plain = Case(model, 2, (1024, 2048)[index % 2], 1, index % 3 == 2, "sdpa", "bf16", method, rank, targets)
+        cases.append(replace(plain, vocab_size=_SMALL_VOCABULARY if index % 4 < 2 else 0))
+    for model, targets in _NAMED:
+        cases.append(Case(model, 2, 1024, 1, False, "sdpa", "bf16", "lora", 16, targets))
+    for model, targets in _PACKED:
+        cases.append(Case(model, 2, 1024, 1, False, "sdpa", "bf16", "qlora", 16, targets))
+    for targets, checkpointed in (("all", False), ("attention", True)):
+        plain = Case("openai/gpt-oss-20b", 2, 1024, 1, checkpointed, "eager", "bf16", "lora", 16, targets)
+        cases.append(replace(plain, vocab_size=_SMALL_VOCABULARY))
+    return cases
+
+
+def _copied() -> list[Case]:
+    """Written-out attention over one sequence and over several."""
+    return [
+        Case(model, 2, 1024, sequences, False, "eager", "bf16", vocab_size=_SMALL_VOCABULARY)
+        for model in _COPIED
+        for sequences in (1, 2)
+    ]
+
+
 def golden_cases() -> list[Case]:
-    """All of them: dense models, those without a fused kernel, those with experts."""
+    """All of them: dense models, those without a fused kernel, those with experts, more adapters, several sequences."""
     cases = [case for index, model in enumerate(DENSE) for case in _dense(model, index)]
     for index, model in enumerate(EAGER_ONLY):
         cases.append(Case(model, 2, 1024, 1, index % 2 == 0, "eager", "bf16"))
@@ -72,7 +120,7 @@ def golden_cases() -> list[Case]:
     for index, model in enumerate(EXPERTS):
         cases.append(Case(model, 2, _LENGTHS[index % 5], 1, index % 2 == 0, "sdpa", "bf16"))
         cases.append(Case(model, 3, 2048, 1 + index % 3, index % 2 == 1, "sdpa", "bf16"))
-    return cases
+    return [*cases, *_adapted(), *_copied()]
 
 
 def compact(case: Case) -> dict[str, Any]:
