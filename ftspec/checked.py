@@ -34,13 +34,17 @@ class Job(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What a check knows of a spec. `texts` holds the sources that spans point into, by name."""
+    """What a check knows of a spec. `texts` holds the sources that spans point into, by name.
+
+    `whole`: whether every value was understood. Jobs of a spec with a refused value have another one in its place.
+    """
 
     path: str
     texts: dict[str, str]
     document: Document | None
     jobs: tuple[Job, ...]
     findings: tuple[Finding, ...]
+    whole: bool = False
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -65,11 +69,12 @@ def checked(
     findings: list[Finding],
     document: Document | None = None,
     jobs: tuple[Job, ...] = (),
+    whole: bool = False,
 ) -> Checked:
     """The result: each finding once (two stacks may find the same), in the order of the text, and not too many."""
     located = sorted(dict.fromkeys(_located(finding, path) for finding in findings), key=_order(path))
     texts = {path: text, COMMAND_LINE: "\n".join(settings)}
-    return Checked(path, texts, document, jobs, tuple(_limited(located)))
+    return Checked(path, texts, document, jobs, tuple(_limited(located)), whole)
 
 
 def _located(finding: Finding, path: str) -> Finding:

@@ -55,7 +55,7 @@ def check_text(text: str, path: str, settings: Sequence[str] = (), to: Sequence[
             findings += plan_findings(plan, bench) + (memory_findings(plan, job.memory, bench) if whole else [])
             jobs.append(job)
     findings += _check_targets(document.targets, [job.plan for job in jobs])
-    return checked(path, text, settings, findings, document, tuple(jobs))
+    return checked(path, text, settings, findings, document, tuple(jobs), whole)
 
 
 def bench_of(document: Document, plan: Plan) -> Bench:

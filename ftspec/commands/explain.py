@@ -107,7 +107,7 @@ def _of_file(file: str, path: str, settings: list[str]) -> int:
     if term is None and not paths:
         return _unknown("path", path, known_paths(), "paths are those of a spec's fields, as in parallelism.tensor")
     checked = check_file(file, settings)
-    if not checked.jobs:
+    if not checked.jobs or (term and not checked.whole):
         print_findings([checked])
         return checked.exit_code or 1
     print(_values_of_term(checked, term) if term else _origins(checked, paths))

@@ -32,14 +32,18 @@ def _settings(text: str) -> list[str]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the estimates, whatever the verdict; findings go to standard error. What-ifs change no exit code."""
+    """Print the estimates, whatever the verdict; findings go to standard error. Of what-ifs only a key or a value that
+    nothing understands changes the exit code.
+    """
     from ftspec.reports.job_report import job_reports, otherwise
 
     results = check_all(arguments.files, arguments.settings)
     print_findings(results)
-    reports = []
+    reports, misread = [], False
     for result in results:
-        what_if = [otherwise(result, arguments.settings, more) for more in arguments.what_if if result.jobs]
+        asked = enumerate(arguments.what_if, 1) if result.jobs and result.whole else ()
+        what_if = [otherwise(result, arguments.settings, more, number) for number, more in asked]
+        misread = misread or not all(each.checked.whole for each in what_if)
         for each in what_if:
             if each.findings:
                 print(f"what if {', '.join(each.settings)}, in {result.path}:\n", file=sys.stderr)
@@ -53,4 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         from ftspec.reports.memory_table import print_memory
 
         print_memory(reports)
-    return exit_code(results)
+        for result in results:
+            if not result.jobs or not result.whole:
+                print(f"{result.path}: no estimate until its errors are mended; whether it fits is not judged")
+    code = exit_code(results)
+    return 1 if misread and code != 2 else code

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ftspec.checked import Checked, Job
 from ftspec.core.finding import Finding, Severity
 from ftspec.pipeline import bench_of, check_text
+from ftspec.reports.what_if_places import WHAT_IF, in_what_if, what_if_text
 from ftspec.rules.advice import Advice, advise
 from ftspec.rules.memory import FIT_CODES
 from ftspec.rules.trials import Bench
@@ -51,11 +52,15 @@ class JobReport:
         return advise(self._bench, self.job.plan, self.job.memory)
 
 
-def otherwise(result: Checked, settings: Sequence[str], more: Sequence[str]) -> Otherwise:
-    """A file that was checked with `settings`, checked again with more of them."""
+def otherwise(result: Checked, settings: Sequence[str], more: Sequence[str], number: int = 1) -> Otherwise:
+    """A file that was checked with `settings`, checked again with those of the n-th `--what-if`."""
     again = check_text(result.texts[result.path], result.path, [*settings, *more])
     known = {_essence(finding) for finding in result.findings}
-    return Otherwise(tuple(more), again, tuple(each for each in again.findings if _essence(each) not in known))
+    new = tuple(
+        in_what_if(finding, len(settings), more, number) for finding in again.findings if _essence(finding) not in known
+    )
+    texts = {**again.texts, WHAT_IF: what_if_text(more, number)}
+    return Otherwise(tuple(more), again._replace(texts=texts), new)
 
 
 def _essence(finding: Finding) -> tuple[str, str]:
@@ -64,8 +69,8 @@ def _essence(finding: Finding) -> tuple[str, str]:
 
 
 def job_reports(result: Checked, what_if: Sequence[Otherwise] = ()) -> list[JobReport]:
-    """One report a job."""
-    if result.document is None or not result.jobs:
+    """One report a job; none where a value is refused, as another one stands in its place."""
+    if result.document is None or not result.jobs or not result.whole:
         return []
     bench = bench_of(result.document, result.plans[0])
     stacks = [plan.training.stack for plan in result.plans]

@@ -22,7 +22,7 @@ def comparison(job: Job, what_if: Sequence[tuple[Otherwise, Job | None]], width:
     yield "[dim]GiB on the most loaded GPU of the fullest stage[/dim]"
     columns = [(number, other) for number, (_, other) in enumerate(what_if, 1) if other is not None]
     room = max(1, (width - _TERM_WIDTH) // _COLUMN_WIDTH)
-    for start in range(0, len(columns), room):
+    for start in range(0, max(1, len(columns)), room):
         yield _table(job, columns[start : start + room])
 
 

@@ -9,13 +9,24 @@ from ftspec.memory.terms import Term
 from ftspec.plan.fields import value_at
 from ftspec.plan.model import MethodPlan, Plan
 from ftspec.reports.amounts import gib, phrase
+from ftspec.reports.memory_host import host_lines
 from ftspec.reports.origin_text import origin_lines
 from ftspec.reports.term_text import letters_of
 
 
 def term_values(term: Term, job: Job) -> str:
-    """The inputs with their origins, and the term's bytes: by stage at the peak, and by phase on the fullest stage."""
+    """The inputs with their origins, and the term's bytes: by stage at the peak, and by phase on the fullest stage; of
+    the host's memory by what it holds.
+    """
+    if term.name == "host":
+        return "\n".join([*_inputs(term, job), *_on_the_host(job)])
     return "\n".join([*_inputs(term, job), *_by_stage(term, job), *_by_phase(term, job)])
+
+
+def _on_the_host(job: Job) -> Iterator[str]:
+    yield f"\nOn {job.plan.training.stack}:"
+    lines = list(host_lines(job.memory.host))
+    yield from (f"    {line}" for line in lines or ["nothing is offloaded: 0.00 GiB of each node's main memory"])
 
 
 def _inputs(term: Term, job: Job) -> Iterator[str]:

@@ -27,6 +27,9 @@ def apply_settings(settings: Sequence[str], root: Body, lets: dict[str, Node], l
         if not equals or not path.strip():
             findings.append(BAD_SETTING.finding("`--set` needs `path=value`", span, _HELP))
             continue
+        if not value.strip():
+            findings.append(BAD_SETTING.finding(f"`{path.strip()}` has no value", span, _HELP))
+            continue
         if _is_plain_text(path.strip(), value.strip(), lets):
             expression: Expression | None = StringLiteral(value.strip(), span._replace(column=len(path) + 2))
         else:

@@ -87,3 +87,11 @@ def test_unknown_paths_and_files(ftspec, good: Path) -> None:
     result = ftspec("explain", "bad.ft", "parallelism.tensor")
     assert result.returncode == 1
     assert "error[FT" in result.stderr
+
+
+def test_the_host_s_memory_is_explained_with_and_without_offload(ftspec, good: Path) -> None:
+    text = ftspec("explain", good.name, "memory.host").stdout
+    assert "On deepspeed:\n    nothing is offloaded" in text
+    text = ftspec("explain", good.name, "memory.host", "--set", "parallelism.offload.optimizer=cpu").stdout
+    (line,) = [line for line in text.splitlines() if "each node's main memory" in line]
+    assert line.strip() in ftspec("memory", good.name, "--set", "parallelism.offload.optimizer=cpu").stdout

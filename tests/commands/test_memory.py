@@ -177,3 +177,40 @@ def test_what_is_offloaded_is_shown_on_the_host(ftspec, good: Path) -> None:
     change = "parallelism.offload.optimizer=cpu"
     assert "a node's main memory" in ftspec("memory", good.name, "--what-if", change).stdout
     assert "a node's main memory" not in ftspec("memory", good.name, "--what-if", "parallelism.zero_stage=2").stdout
+
+
+@pytest.mark.parametrize("change", ["training.sequence_length=0", "training.sequence_length=x", "training.sequnce=1"])
+def test_a_refused_value_leaves_nothing_to_estimate(ftspec, good: Path, change: str) -> None:
+    result = ftspec("memory", good.name, "--set", change, "--format", "json")
+    assert (result.returncode, json.loads(result.stdout)["jobs"]) == (1, [])
+    result = ftspec("memory", good.name, "--set", change, "--what-if", "parallelism.tensor=2")
+    assert result.stdout == "job.ft: no estimate until its errors are mended; whether it fits is not judged\n"
+    assert ftspec("explain", good.name, "memory.peak", "--set", change).stdout == ""
+
+
+def test_a_job_that_only_a_rule_refuses_has_numbers(ftspec, good: Path) -> None:
+    result = ftspec("memory", good.name, "--set", "parallelism.tensor=3", "--format", "json")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["jobs"][0]["peak_bytes"] > 0
+
+
+def test_what_no_what_if_can_change_is_shown_all_the_same(ftspec, good: Path) -> None:
+    result = ftspec("memory", good.name, "--what-if", "parallelism.tensor=3")
+    (amounts,) = [line for line in result.stdout.splitlines() if line.startswith("│ parameters")]
+    assert len(amounts.split("│")) == 4
+
+
+@pytest.mark.parametrize(
+    ("what_if", "place", "message"),
+    [
+        ("training.foo=1", "--what-if:2:10", "`training` has no `foo`"),
+        ("name=x,training.seed=y", "--what-if:2:22", "no `let` named `y`"),
+        ("parallelism.tensor=", "--what-if:2:1", "`parallelism.tensor` has no value"),
+    ],
+)
+def test_a_what_if_that_nothing_understands(ftspec, good: Path, what_if: str, place: str, message: str) -> None:
+    fine = ("--set", "training.seed=1", "--what-if", "parallelism.zero_stage=2")
+    result = ftspec("memory", good.name, *fine, "--what-if", what_if)
+    assert result.returncode == 1
+    assert f"--> {place}\n" in result.stderr
+    assert message in result.stderr
