@@ -3,7 +3,7 @@
 from ftspec.memory.communication.torch_pipeline import TORCH_PIPELINES, another_micro_batch, passed_on
 from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
-from ftspec.memory.step.constants import embedding_leaf, masks, model_constants
+from ftspec.memory.step.constants import embedding_leaf, masks, model_buffers, model_constants
 from ftspec.memory.step.form import Form
 from ftspec.memory.step.frame import Frame, chunks_in_flight
 from ftspec.memory.step.method import embedding_is_leaf, embedding_trained, inputs_require_gradients
@@ -84,6 +84,11 @@ def casts_in_forward(frame: Frame) -> int:
     if frame.plan.training.activation_checkpointing != "full":
         return 0
     return weighted(frame.outline.counts, [layer.casts for layer in frame.layers])
+
+
+def buffers_of_model(frame: Frame) -> int:
+    """What the stage's part of the model holds as buffers."""
+    return model_buffers(frame.setting, sum(frame.outline.counts))
 
 
 def constants(frame: Frame, backward: bool) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ftspec.memory.activations import (
     INDEX_BYTES,
     below_in_forward,
+    buffers_of_model,
     casts_in_forward,
     constants,
     kept_in_backward,
@@ -38,6 +39,7 @@ def stage_moments(frame: Frame, states: States, keeps_gradients: bool) -> list[M
         *_reduction(step),
         Moment(
             "optimizer_step",
+            buffers_of_model(frame),
             logits=step.logits,
             temporary=optimizer_temporaries(frame, states, step.gradients.left),
             communication_buffers=step.buffers.always,
@@ -71,7 +73,7 @@ def _loss_backward(step: Step) -> Iterator[Moment]:
     if frame.head is None or frame.head.backward is None:
         return
     activations = frame.one_micro_batch + constants(frame, backward=True)
-    buffers = step.buffers.always + step.buffers.ends
+    buffers = step.buffers.always + step.buffers.ends - step.buffers.freed_before_loss
     yield step.moment("loss_backward", frame.head.backward, activations, buffers, step.gradients.before)
 
 
@@ -94,7 +96,7 @@ def _layers_backward(step: Step) -> Iterator[Moment]:
 
 def _embedding_backward(step: Step) -> Iterator[Moment]:
     """`embedding_dense_backward` makes a gradient of the whole table; a tied table's is added to the head's, in a
-    third tensor. Of what all layers share, only the ids are left.
+    third tensor. Of what all layers share, only ids and buffers are left.
     """
     frame = step.frame
     table = frame.embedding_gradient
@@ -106,7 +108,7 @@ def _embedding_backward(step: Step) -> Iterator[Moment]:
     temporary = largest(hidden + table, tables * table if tied else 0) + _undivided_table(step, table)
     made = step.gradients.all - (step.gradients.embedding if step.gradients.build_up and not tied else 0)
     buffers = step.buffers.always + step.buffers.embedding
-    activations = frame.point.tokens * INDEX_BYTES + kept_of_other_chunks(frame)
+    activations = frame.point.tokens * INDEX_BYTES + buffers_of_model(frame) + kept_of_other_chunks(frame)
     yield Moment("embedding_backward", activations, step.logits, temporary, buffers, made)
 
 

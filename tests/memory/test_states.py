@@ -3,8 +3,9 @@
 import pytest
 
 from ftspec.memory.communication.fsdp2 import groups_of
-from ftspec.memory.estimate import estimate_memory
-from ftspec.memory.holdings import Degrees, Holding, tensorwise_part
+from ftspec.memory.estimate import estimate_memory, sections_of
+from ftspec.memory.holdings import Degrees, Holding, tensorwise_part, trained_elements
+from ftspec.memory.kinds import kinds_of
 from ftspec.memory.optimizers.states import moments
 from ftspec.memory.quantization import scale_bytes
 from ftspec.memory.shard import Shard, Tensor
@@ -206,3 +207,16 @@ def test_packed_weights_are_gathered_packed() -> None:
         buffers.append(groups_of(frame).layer)
     matrices = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
     assert buffers[0] - buffers[1] == 2 * matrices - matrices // 2
+
+
+def test_adapters_of_experts_are_divided_with_them() -> None:
+    """Each rank wraps the experts that it has: their A and B are as many times smaller."""
+    model = Model(from_="Qwen/Qwen3-30B-A3B", num_hidden_layers=2)
+    training = Training(method=Lora(rank=16, targets=("gate_proj", "up_proj", "down_proj")), micro_batch_size=1)
+    whole, half = (
+        trained_elements(plan, kinds_of(plan), sections_of(plan, kinds_of(plan))[0][0])
+        for expert in (1, 2)
+        for plan in [plan_of("ddp", model=model, gpus=8, training=training, parallelism=Parallelism(expert=expert))]
+    )
+    assert whole == 2 * 128 * 16 * (2 * (2048 + 2 * 768) + 768 + 2048)
+    assert half == whole // 2

@@ -45,7 +45,7 @@ def error_of(row: dict[str, Any]) -> float:
 @pytest.mark.parametrize(
     ("kind", "rows", "median", "nineteen_of_twenty", "worst"),
     [
-        ("full", 120, 1e-5, 0.001, 0.02),
+        ("full", 120, 1e-5, 0.0005, 0.001),
         ("lora", 25, 1e-4, 0.001, 0.002),
         ("qlora", 25, 1e-5, 1e-4, 1e-4),
         ("partial", 20, 1e-4, 0.001, 0.002),

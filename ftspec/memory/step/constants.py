@@ -8,19 +8,27 @@ from ftspec.memory.step.rotary import rotary_width
 from ftspec.memory.step.setting import Setting
 
 
+def model_buffers(setting: Setting, layers: int) -> int:
+    """Squares of booleans that a model has as buffers, and so through the whole step
+    (transformers/models/gpt_bigcode/modeling_gpt_bigcode.py, `GPTBigCodeModel.__init__`; gpt_neo's
+    `GPTNeoSelfAttention.__init__`, one in each layer).
+    """
+    where = code_of(setting.shape).causal_buffer
+    if where == "none":
+        return 0
+    return setting.shape.max_position_embeddings**2 * (layers if where == "layer" else 1)
+
+
 def model_constants(setting: Setting, layers: int, differentiated: bool) -> Form:
     """Cosines and sines, what the embedding's norm and dropout keep where the embedding's output is `differentiated`,
-    and squares of booleans that a model has as buffers (transformers/models/gpt_bigcode/modeling_gpt_bigcode.py,
-    `GPTBigCodeModel.__init__`; gpt_neo's `GPTNeoSelfAttention.__init__`, one in each layer).
+    and the model's buffers.
     """
     shape, code = setting.shape, code_of(setting.shape)
-    form = ZERO
+    form = Form(model_buffers(setting, layers))
     if shape.position == "rope":
         form += Form(position=2 * rotary_width(shape) * setting.residual)
     if differentiated and (code.embedding_dropout or shape.embedding_norm):
         form += Form(token=shape.hidden_size * setting.residual)
-    if code.causal_buffer != "none":
-        form += Form(fixed=shape.max_position_embeddings**2 * (layers if code.causal_buffer == "layer" else 1))
     return form
 
 
