@@ -5,7 +5,7 @@ exist twice, or its gradients.
 from collections.abc import Iterator
 
 from ftspec.memory.activations import below_in_forward, casts_in_forward, constants, kept_before_backward, kept_below
-from ftspec.memory.communication.fsdp2 import Groups, groups_of
+from ftspec.memory.communication.fsdp2 import Groups, groups_of, stays_gathered
 from ftspec.memory.moment import Moment
 from ftspec.memory.numbers import choose, when
 from ftspec.memory.stage_step import Step
@@ -37,25 +37,28 @@ def _forward(step: Step, groups: Groups) -> Iterator[Moment]:
     buffers = step.buffers.always + 2 * groups.root + 2 * groups.layer
     yield Moment("forward", activations, step.logits, 0, buffers, before, in_flight=0)
     activations = activations + below_in_forward(frame, last) + casts_in_forward(frame)
-    buffers = step.buffers.always + groups.root + 2 * groups.layer + when(last.has_below, groups.layer)
+    there = groups.layers if stays_gathered(frame) else groups.layer
+    buffers = step.buffers.always + groups.root + there + groups.layer + when(last.has_below, groups.layer)
     yield Moment("forward", activations, step.logits, 0, buffers, before)
 
 
 def _backward(step: Step, groups: Groups) -> Iterator[Moment]:
     """Before a layer runs backward it is copied out of its gather buffer, while the layer above it is being reduced.
-    The topmost layer's own reduction is higher than its backward, since no other one's is in flight.
+    The topmost layer's own reduction is higher than its backward, since no other one's is in flight. Where layers stay
+    gathered none is copied.
     """
     frame, fixed, incoming = step.frame, constants(step.frame, backward=True), _residual(step)
-    always = step.buffers.always + groups.root
+    always, kept = step.buffers.always + groups.root, stays_gathered(step.frame)
     for turn in frame.outline.turns:
         beside = when(turn.has_above, step.buffers.behind) + step.buffers.left_by(turn)
-        buffers = always + 2 * groups.layer + beside
+        buffers = always + (groups.layers if kept else 2 * groups.layer) + beside
         activations = fixed + kept_before_backward(frame, turn)
         made = step.gradients.when_at(turn)
         yield Moment("layer_backward", activations, step.logits, incoming, buffers, made)
     last = frame.outline.last
     if last is not None:
-        buffers = always + when(last.has_below, groups.layer) + step.buffers.behind
+        below = groups.layers - groups.layer if kept else when(last.has_below, groups.layer)
+        buffers = always + below + step.buffers.behind
         made = step.gradients.when_at(last) + frame.layers[last.kind].gradient
         yield Moment("layer_backward", fixed + kept_below(frame, last), step.logits, incoming, buffers, made)
 

@@ -79,7 +79,8 @@ def zero_has_replicas(rule: Rule, plan: Plan) -> Iterator[Finding]:
 def _more_replicas(plan: Plan) -> str:
     layout = plan.parallelism
     if plan.hardware.world_size == 1:
-        return "write zero_stage = 0, or use more GPUs"
+        alone = "write stack = ddp" if plan.training.stack == "fsdp2" else "write zero_stage = 0"
+        return f"{alone}, or use more GPUs"
     axis, degree = max(("pipeline", layout.pipeline), ("tensor", layout.tensor), key=lambda pair: pair[1])
     if degree % 2:
         return f"use a smaller {axis} than {degree}, so that data becomes 2 or more"

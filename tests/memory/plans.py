@@ -122,5 +122,9 @@ def measured_plan(row: dict[str, Any]) -> Plan:
         gpus=ranks,
         training=training,
         precision=precision,
-        parallelism=Parallelism(**layout, sequence_parallel=row.get("sequence_parallel")),
+        parallelism=Parallelism(
+            **layout,
+            sequence_parallel=row.get("sequence_parallel"),
+            zero_stage=None if row.get("reshards", True) else 2,
+        ),
     )

@@ -28,10 +28,16 @@ def alone(row: Row, stack: str) -> bool:
     return row["stack"] == stack and "tensor" not in row and "pipeline" not in row
 
 
+def resharded(row: Row) -> bool:
+    """Whether FSDP2 shards the layers' weights again after their forward."""
+    return alone(row, "fsdp2") and row.get("reshards", True)
+
+
 KINDS: dict[str, Callable[[Row], bool]] = {
-    "fsdp2": lambda row: alone(row, "fsdp2") and "method" not in row and not has_experts(row),
-    "fsdp2, experts": lambda row: alone(row, "fsdp2") and has_experts(row),
-    "fsdp2, part": lambda row: alone(row, "fsdp2") and "method" in row,
+    "fsdp2": lambda row: resharded(row) and "method" not in row and not has_experts(row),
+    "fsdp2, experts": lambda row: resharded(row) and has_experts(row),
+    "fsdp2, part": lambda row: resharded(row) and "method" in row,
+    "fsdp2, kept": lambda row: "reshards" in row,
     "tensor": lambda row: "tensor" in row,
     "pipeline": lambda row: "pipeline" in row,
     "ddp": lambda row: alone(row, "ddp"),
@@ -52,6 +58,7 @@ def error_of(row: Row) -> float:
         ("fsdp2", 24, 1e-5, 0.002),
         ("fsdp2, experts", 9, 1e-4, 0.002),
         ("fsdp2, part", 16, 1e-4, 0.002),
+        ("fsdp2, kept", 11, 1e-5, 0.002),
         ("tensor", 30, 1e-4, 0.003),
         ("pipeline", 9, 1e-4, 0.005),
         ("ddp", 6, 1e-4, 0.002),

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL, QWEN = "meta-llama/Llama-3.2-1B", "Qwen/Qwen2.5-1.5B"
 CASES = [
     Case(SMALL, 2, 768, 2, False, "sdpa", "fp32", data=32),
+    Case(QWEN, 3, 640, 1, False, "sdpa", "bf16", data=4, reshards=False),
     Case(QWEN, 3, 640, 1, True, "sdpa", "bf16", data=4, accumulation=2),
     Case("mistralai/Mixtral-8x7B-v0.1", 1, 512, 1, True, "sdpa", "bf16", data=16),
     Case(QWEN, 2, 512, 2, False, "sdpa", "fp32", "lora", lora_rank=8, lora_targets="all", data=64),

@@ -70,7 +70,8 @@ def test_degrees_for_the_gpus_suit_the_model_too() -> None:
     [
         ("ddp", "zero_stage = 3", "write zero_stage = 0, as ddp shards nothing, or run the job on deepspeed"),
         ("megatron", "zero_stage = 3", "write zero_stage = 1, or run the job on deepspeed"),
-        ("fsdp2", "zero_stage = 1", "write zero_stage = 3, as fsdp2 shards everything"),
+        ("fsdp2", "zero_stage = 1", "write zero_stage = 3, or 2 to keep weights gathered from forward to backward"),
+        ("fsdp2", "zero_stage = 0", "write zero_stage = 3, or 2 to keep weights gathered from forward to backward"),
         ("deepspeed", "pipeline = 2  virtual_pipeline = 2", "write virtual_pipeline = 1, or run the job on megatron"),
     ],
 )

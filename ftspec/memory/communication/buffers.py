@@ -7,10 +7,10 @@ from ftspec.memory.outline import Turn
 
 
 class Buffers(NamedTuple):
-    """Bytes: `always`; in a layer's forward; at the end of the forward pass and in the loss (`ends`); while a layer
-    runs backward (`layer`), that of the layer before it (`before`), that of the layer behind it (`behind`), and what
-    each layer that has run leaves, by kind (`above`); in the embedding's backward; and in a reduction of all gradients
-    after it.
+    """Bytes: `always`; in a layer's forward; at the end of the forward pass and in the loss (`ends`), but for what is
+    freed between them; while a layer runs backward (`layer`), that of the layer before it (`before`), that of the layer
+    behind it (`behind`), and what each layer that has run leaves or frees, by kind (`above`); in the embedding's
+    backward; and in a reduction of all gradients after it.
     """
 
     always: int = 0
@@ -22,6 +22,7 @@ class Buffers(NamedTuple):
     embedding: int = 0
     reduction: int = 0
     above: tuple[int, ...] = ()
+    freed_before_loss: int = 0
 
     def in_layer(self, turn: Turn) -> int:
         """While a layer runs backward: the next one is gathered ahead, the last one's gradients are still being

@@ -81,6 +81,9 @@ def fsdp2_buffers(frame: Frame) -> Buffers:
     the next one ahead of time, and the gradients of the last one are in their reduce-scatter, until a layer is done
     that has none to reduce.
 
+    Stage 2 is `reshard_after_forward=False`: all layers stay gathered until each one's own backward is done, and none
+    is gathered in backward, the last one ahead of the loss neither.
+
     In a pipeline a layer stays gathered after its backward and nothing is reduced before the last micro-batch; the
     loss is outside of the root's forward.
 
@@ -92,16 +95,33 @@ def fsdp2_buffers(frame: Frame) -> Buffers:
     alone = frame.plan.parallelism.pipeline <= 1
     reducing = when(alone, groups.layer_reduced)
     frozen_below = any(not frame.kinds.each[kind].variant.trained for kind in frame.outline.kinds)
+    others = groups.layers - groups.layer if stays_gathered(frame) else 0
     return Buffers(
         always=received_ahead(frame),
-        forward=groups.root + 2 * groups.layer,
-        ends=groups.root + when(alone, groups.layer),
-        layer=groups.root + groups.layer,
-        before=groups.layer,
+        forward=groups.root + others + 2 * groups.layer,
+        ends=groups.root + when(alone, groups.layer) + (groups.layers if stays_gathered(frame) else 0),
+        layer=groups.root + groups.layer + others,
+        before=0 if stays_gathered(frame) else groups.layer,
         behind=reducing,
         embedding=groups.root + (0 if frozen_below else reducing) + when(staged, groups.layers),
-        above=() if staged is False else tuple(when(staged, layer) for layer in groups.kinds),
+        above=_left_behind(frame, groups),
+        freed_before_loss=when(alone, groups.layer) if stays_gathered(frame) else 0,
     )
+
+
+def stays_gathered(frame: Frame) -> bool:
+    """Whether weights stay gathered from their forward to their backward."""
+    return frame.plan.parallelism.zero_stage == 2
+
+
+def _left_behind(frame: Frame, groups: Groups) -> tuple[int, ...]:
+    """What a layer that has run backward leaves gathered, by kind: itself in a pipeline. Of layers that stay gathered
+    it frees itself, though not in a pipeline.
+    """
+    alone, staged = frame.plan.parallelism.pipeline <= 1, frame.plan.parallelism.pipeline > 1
+    if stays_gathered(frame):
+        return tuple(-when(alone, layer) for layer in groups.kinds)
+    return () if staged is False else tuple(when(staged, layer) for layer in groups.kinds)
 
 
 def gathered_root(frame: Frame) -> int:

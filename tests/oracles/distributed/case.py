@@ -15,7 +15,8 @@ class Case(StepCase):
 
     `dtype` fp32 is fp32 parameters and an fp32 reduction around bf16 products: by a mixed-precision policy where FSDP2
     shards, else by autocast. `accumulation`: micro-batches of a step; FSDP2 reduces after each of them, DDP after the
-    last. `pipeline`: the stages under 1F1B, of which `stage` is traced.
+    last. `pipeline`: the stages under 1F1B, of which `stage` is traced. `reshards`: FSDP2's `reshard_after_forward` of
+    the layers.
     """
 
     stack: Literal["fsdp2", "ddp"] = "fsdp2"
@@ -25,6 +26,7 @@ class Case(StepCase):
     pipeline: int = 1
     stage: int = 0
     accumulation: int = 1
+    reshards: bool = True
 
     @property
     def ranks(self) -> int:

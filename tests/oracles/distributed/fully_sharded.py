@@ -28,5 +28,5 @@ def shard(model: Any, mesh: DeviceMesh, case: Case, layers: int) -> FSDPModule:
 
     with mock.patch.object(DeviceMesh, "_concatenate", joined):
         for layer in layers_of(model, layers):
-            fully_shard(layer, mesh=mesh, mp_policy=policy(case))
+            fully_shard(layer, mesh=mesh, mp_policy=policy(case), reshard_after_forward=case.reshards)
         return fully_shard(model, mesh=mesh, mp_policy=policy(case))

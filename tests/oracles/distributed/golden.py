@@ -96,6 +96,20 @@ def _replicated() -> list[Case]:
     return cases
 
 
+def _gathered() -> list[Case]:
+    """FSDP2 without `reshard_after_forward`: weights stay gathered until their backward."""
+    cases = []
+    for index, model in enumerate((SMALL, QWEN, "openai-community/gpt2", "mistralai/Mixtral-8x7B-v0.1")):
+        shared: dict[str, Any] = {"data": 4 * 2**index, "reshards": False, "vocab_size": FEW}
+        cases.append(_case(model, 3, 512, 1, dtype="bf16", **shared))
+        cases.append(_case(model, 2, 2048, 2, dtype="fp32", activation_checkpointing=index % 2 == 0, **shared))
+    cases.append(_case(LLAMA, 3, 512, 1, dtype="bf16", data=8, reshards=False, accumulation=3))
+    adapted: dict[str, Any] = {"method": "lora", "lora_rank": 8, "lora_targets": "all"}
+    cases.append(_case(LLAMA, 3, 512, 1, dtype="bf16", data=8, reshards=False, **adapted))
+    cases.append(_case(SMALL, 3, 512, 1, dtype="bf16", data=8, reshards=False, method="partial", last_layers=1))
+    return cases
+
+
 def golden_cases() -> list[Case]:
     """All of them."""
-    return [*_sharded(), *_experts(), *_methods(), *_tensor(), *_stages(), *_replicated()]
+    return [*_sharded(), *_experts(), *_methods(), *_tensor(), *_stages(), *_replicated(), *_gathered()]
