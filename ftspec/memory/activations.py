@@ -5,7 +5,7 @@ from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
 from ftspec.memory.step.constants import embedding_leaf, masks, model_buffers, model_constants
 from ftspec.memory.step.form import Form
-from ftspec.memory.step.frame import Frame, chunks_in_flight
+from ftspec.memory.step.frame import Frame, chunks_in_flight, once_a_frame
 from ftspec.memory.step.method import embedding_is_leaf, embedding_trained, inputs_require_gradients
 
 INDEX_BYTES = 8
@@ -91,6 +91,7 @@ def buffers_of_model(frame: Frame) -> int:
     return model_buffers(frame.setting, sum(frame.outline.counts))
 
 
+@once_a_frame
 def constants(frame: Frame, backward: bool) -> int:
     """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers
     (transformers' models/*/modeling_*.py); and what a stage passes on.

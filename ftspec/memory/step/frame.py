@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from ftspec.core.record import record
 from ftspec.memory.kinds import Kinds
@@ -17,7 +17,7 @@ from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Bytes, peak_at
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
-Found = TypeVar("Found")
+Work = TypeVar("Work", bound=Callable[..., Any])
 
 PIPELINE_OF_DEEPSPEED = frozenset({"deepspeed", "megatron_deepspeed"})
 """Stacks whose pipeline is DeepSpeed's."""
@@ -74,7 +74,7 @@ class Frame:
         vocabulary = padded_vocabulary(self.setting.shape, self.plan.training.stack, self.setting.tensor)
         self.vocabulary = vocabulary // self.setting.tensor
         self.head: Measured | None = None
-        self.worked_out: dict[Callable[[Frame], Any], Any] = {}
+        self.worked_out: dict[object, Any] = {}
         if section.head:
             part = head_part(self.setting, self.vocabulary, head_variant(self.plan), shared.keeps_gradients)
             self.head = _measured(self.plan, part, Variant(), 0, self.point)
@@ -108,17 +108,17 @@ class Frame:
         return self.vocabulary * self.setting.shape.hidden_size * self.setting.parameters
 
 
-def once_a_frame(work: Callable[[Frame], Found]) -> Callable[[Frame], Found]:
+def once_a_frame(work: Work) -> Work:
     """Work something out about a frame once, however many terms ask for it."""
 
     @wraps(work)
-    def remembered(frame: Frame) -> Found:
-        if work not in frame.worked_out:
-            frame.worked_out[work] = work(frame)
-        found: Found = frame.worked_out[work]
-        return found
+    def remembered(frame: Frame, *rest: Any, **named: Any) -> Any:
+        key = (work, rest, *named.values())
+        if key not in frame.worked_out:
+            frame.worked_out[key] = work(frame, *rest, **named)
+        return frame.worked_out[key]
 
-    return remembered
+    return cast(Work, remembered)
 
 
 def point_of(plan: Plan) -> Point:
