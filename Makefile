@@ -36,6 +36,7 @@ bench: $(TEST_ENV)/installed
 	$(TEST_ENV)/bin/python -m benchmarks.throughput
 	$(TEST_ENV)/bin/python -m benchmarks.memory_speed
 	$(TEST_ENV)/bin/python -m benchmarks.memory_accuracy
+	$(TEST_ENV)/bin/python -m benchmarks.memory_published
 	$(TEST_ENV)/bin/python -m benchmarks.gpu_memory
 
 $(DEMO_ENV)/installed: pyproject.toml

@@ -1,6 +1,6 @@
 """Published peaks and out-of-memory outcomes beside the estimates of their specs.
 
-    python -m benchmarks.memory_published [--json] [--rows] [--reference FILE]
+    python -m benchmarks.memory_published [--json] [--rows] [--reference FOLDER]
 
 Each row of the reference becomes a spec that says what the row states and leaves the rest to ftspec's defaults. What
 torch allocated is held against `allocated_peak_bytes`; what it reserved, and what nvidia-smi showed, against
@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,8 @@ from benchmarks.memory_rows import REFERENCE, Row
 from benchmarks.published.comparison import Comparison, comparisons, read_rows
 from benchmarks.published.stated import CONFIGURATION, FIGURE, reasons
 
-PUBLISHED = REFERENCE / "measured" / "memory.json"
+IN_REFERENCE = Path("measured") / "memory.json"
+PUBLISHED = REFERENCE / IN_REFERENCE
 
 
 def rows(path: Path = PUBLISHED) -> Iterator[Row]:
@@ -119,14 +121,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--rows", action="store_true", help="print every row")
-    parser.add_argument("--reference", type=Path, default=PUBLISHED, help="file of published measurements")
+    parser.add_argument("--reference", type=Path, default=REFERENCE, help="folder of the reference data")
     options = parser.parse_args(arguments)
-    if options.rows:
-        show_rows(comparisons(read_rows(options.reference)))
+    path = options.reference / IN_REFERENCE
+    if not path.is_file():
+        print(f"no published measurements: {path} does not exist (--reference says where they lie)", file=sys.stderr)
+    elif options.rows:
+        show_rows(comparisons(read_rows(path)))
     elif options.json:
-        print(json.dumps(results(options.reference), indent=1))
+        print(json.dumps(results(path), indent=1))
     else:
-        show(results(options.reference))
+        show(results(path))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 It counts weights, gradients, master copy and moments (18 bytes a parameter, or 6 + 12 / data), and activations by
 Korthikanti et al. 2022: (10 + 24 / tensor) s b h a layer, or table 2's with sequence parallelism and selective
 recomputation. So it covers full training with fp32 states under tensor, pipeline and data parallelism, whose attention
-keeps no scores; full recomputation, and training in 16 bits throughout, cannot be said. A row of another stack on
+keeps no scores; full recomputation, training in 16 bits throughout, and a sequence that is divided over a context group
+cannot be said. A row of another stack on
 one GPU is asked for as Megatron would run that model: its fp32 states are the same, its operations are Megatron's.
 """
 
@@ -33,7 +34,8 @@ def is_expressible(plan: Plan) -> bool:
     full = training.method.kind == "full" and training.optimizer.kind in ("adam", "adamw")
     wide = precision.compute != "fp32" and "fp32" in (precision.parameters, precision.master_parameters)
     kept = training.activation_checkpointing != "full" and training.attention != "eager"
-    return (training.stack == "megatron" or alone) and full and wide and kept
+    whole = plan.parallelism.context == 1
+    return (training.stack == "megatron" or alone) and full and wide and kept and whole
 
 
 def as_megatron(plan: Plan) -> Plan:

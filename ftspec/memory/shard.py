@@ -70,7 +70,8 @@ def cuts_of(parallelism: ParallelismPlan) -> Cuts:
 
 
 def padded_vocabulary(shape: ModelShape, stack: str, tensor: int) -> int:
-    """The vocabulary as the stack holds it (megatron/training/global_vars.py, `_vocab_size_with_padding`)."""
+    """The vocabulary as the stack holds it (megatron/training/vocab_utils.py,
+    `calculate_padded_vocab_size`)."""
     multiple = MEGATRON_VOCABULARY_MULTIPLE * tensor if stack in MEGATRON_STACKS else tensor
     return -(-shape.vocab_size // multiple) * multiple
 

@@ -53,5 +53,5 @@ class Partial:
 
     last_layers: Annotated[int | None, WHOLE, Doc("How many of the last layers are trained. Default 1.")] = None
     embeddings: Annotated[bool | None, Doc("Train the input embedding too. Default false.")] = None
-    head: Annotated[bool | None, Doc("Train the output head too. Default false.")] = None
+    head: Annotated[bool | None, Doc("Train the final norm and the output head too. Default false.")] = None
     kind: Annotated[Literal["partial"], Doc("The method's word.")] = "partial"

@@ -135,7 +135,7 @@ class Precision:
         Literal["fp32", "bf16", "fp16"] | None,
         Doc(
             "Data type in which gradients are accumulated. "
-            "Default: the parameters'; fp32 for bf16 under megatron, and under deepspeed without ZeRO."
+            "Default: the parameters'; fp32 for bf16 under megatron, and under megatron_deepspeed with ZeRO."
         ),
     ] = None
     optimizer_states: Annotated[

@@ -14,7 +14,7 @@ from benchmarks.memory_rows import TRACES, gpu_rows, traced_rows
 from benchmarks.peers.accelerate import ACCELERATE
 from benchmarks.peers.deepspeed import DEEPSPEED
 from benchmarks.peers.llm_analysis import LLM_ANALYSIS
-from benchmarks.peers.megatron import MEGABYTE, MEGATRON
+from benchmarks.peers.megatron import MEGABYTE, MEGATRON, is_expressible
 from benchmarks.peers.own import OWN
 from benchmarks.peers.tool import Asked, Figures, Tool
 from ftspec.plan.model import Plan
@@ -93,6 +93,12 @@ def test_what_no_peer_can_express_is_not_covered() -> None:
         assert tool.estimate([Asked(adapters)]) == [None]
     pytest.importorskip("llm_analysis")
     assert LLM_ANALYSIS.estimate([Asked(adapters)]) == [None]
+
+
+def test_megatron_s_report_has_no_context_groups() -> None:
+    layouts = (Parallelism(tensor=2), Parallelism(tensor=2, context=2))
+    plans = [plan_of("megatron", model=LLAMA_1B, gpus=8, parallelism=layout) for layout in layouts]
+    assert [is_expressible(plan) for plan in plans] == [True, False]
 
 
 def test_errors_are_over_covered_rows_only() -> None:

@@ -46,8 +46,10 @@ def _one_by_one(piece: Piece) -> Piece:
 
 
 def _dealt(matrices: list[Piece], ranks: int) -> int:
-    """Elements of the fullest rank: the largest matrix first, each to the rank that has least, so that none has more
-    than an even share and one matrix, nor more of each size than an even share of their number.
+    """Elements of the fullest rank, as if all matrices were dealt out at once: the largest first, each to the rank that
+    has least. Then none has more than an even share and one matrix; taken as well is that none has more of each size
+    than an even share of their number. Megatron deals bucket by bucket, so a rank may be that much above its share in
+    each bucket, which is not counted.
     """
     total = sum(piece.times * piece.elements for piece in matrices)
     by_size = sum(parts(piece.times, ranks) * piece.elements for piece in matrices)

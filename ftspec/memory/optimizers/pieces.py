@@ -57,7 +57,7 @@ def is_flat(plan: Plan) -> bool:
 
 def pieces_of(updated: Updated) -> list[Piece]:
     """The tensors as the optimizer sees them: whole, or under FSDP2 the rank's rows of each
-    (torch/distributed/fsdp/_fully_shard/_fsdp_param.py, `Shard(0)`); or one vector, where they lie flat.
+    (torch/distributed/fsdp/_fully_shard/_fsdp_param.py, `_init_sharded_param`); or one vector, where they lie flat.
     """
     plan = updated.plan
     if is_flat(plan):
