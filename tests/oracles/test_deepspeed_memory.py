@@ -44,6 +44,8 @@ OFFLOAD = "offload { optimizer = cpu }"
 EXACT: dict[str, dict[str, Any]] = {
     "no ZeRO": {"ranks": 8, "stage": 0},
     "no ZeRO, accumulated": {"ranks": 4, "stage": 0, "steps": 3},
+    "no ZeRO, SGD": {"ranks": 4, "stage": 0, "method": "optimizer = sgd { momentum = 0.9  weight_decay = 0.01 }"},
+    "no ZeRO, SGD without decay": {"ranks": 4, "stage": 0, "method": "optimizer = sgd { weight_decay = 0.0 }"},
     "ZeRO 1 of one rank": {"ranks": 1, "stage": 1, "raw": BUCKET},
     "ZeRO 2 of two ranks": {"ranks": 2, "stage": 2, "raw": BUCKET},
     "BF16_Optimizer": {"ranks": 4, "stage": 1, "raw": BUCKET, "precision": "gradients = fp32"},
@@ -58,6 +60,8 @@ EXACT: dict[str, dict[str, Any]] = {
 """Where the peak is made of parts whose size does not depend on where a partition ends."""
 
 BOUNDED: dict[str, dict[str, Any]] = {
+    "no ZeRO, Adafactor": {"ranks": 4, "stage": 0, "method": "optimizer = adafactor { }"},
+    "no ZeRO, Muon": {"ranks": 4, "stage": 0, "method": "optimizer = muon { }"},
     "ZeRO 1 of eight ranks": {"ranks": 8, "stage": 1, "raw": BUCKET},
     "ZeRO 2 of eight ranks": {"ranks": 8, "stage": 2, "raw": BUCKET},
     "ZeRO 3": {"ranks": 4, "stage": 3, "raw": ZERO_3},

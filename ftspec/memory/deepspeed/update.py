@@ -1,7 +1,7 @@
 """What the optimizer's step makes beside the gradients that are left."""
 
 from ftspec.memory.deepspeed.buckets import partition_overhang
-from ftspec.memory.deepspeed.engine import Trained, kernel_temporaries
+from ftspec.memory.deepspeed.engine import Trained, kernel_temporaries, uses_torch_kernel
 from ftspec.memory.numbers import largest, parts, smallest
 from ftspec.plan.model import Plan
 
@@ -11,7 +11,7 @@ def update_temporaries(plan: Plan, trained: Trained, left: int) -> int:
     if plan.parallelism.offload_optimizer != "none":
         return 0
     if trained.engine == "plain":
-        return kernel_temporaries(plan, trained.largest)
+        return _of_all_tensors(plan, trained)
     if trained.engine == "fp16":
         return _without_zero(plan, trained)
     if trained.engine == "zero_3":
@@ -22,13 +22,27 @@ def update_temporaries(plan: Plan, trained: Trained, left: int) -> int:
 
 
 def _without_zero(plan: Plan, trained: Trained) -> int:
-    """A copy of all gradients in the master's type. With DeepSpeed's fused Adam (FP16_Optimizer) they are flattened
-    while they are there one by one too (deepspeed/runtime/fp16/fused_optimizer.py, `step`); other optimizers step
-    tensor by tensor (unfused_optimizer.py, `step`).
+    """A copy of all gradients in the master's type. FP16_Optimizer, which wraps DeepSpeed's fused Adam alone, flattens
+    the copies while they are there one by one (deepspeed/runtime/fp16/fused_optimizer.py, `step`);
+    FP16_UnfusedOptimizer has the others step tensor by tensor (unfused_optimizer.py, `step`).
     """
     copied = trained.elements * trained.master
-    temporaries = kernel_temporaries(plan, trained.largest)
-    return copied + temporaries if temporaries else 2 * copied
+    return 2 * copied if steps_flat(plan) else copied + _of_all_tensors(plan, trained)
+
+
+def steps_flat(plan: Plan) -> bool:
+    """Whether the optimizer without ZeRO is FP16_Optimizer: FusedAdam (deepspeed/runtime/engine.py,
+    `_configure_fp16_optimizer`).
+    """
+    return plan.training.optimizer.kind in ("adam", "adamw") and not uses_torch_kernel(plan)
+
+
+def _of_all_tensors(plan: Plan, trained: Trained) -> int:
+    """What torch's optimizers make while they step all tensors. SGD is given no `foreach`, so that on a GPU it decays
+    all gradients at once (torch/optim/sgd.py, `sgd`: `_default_to_fused_or_foreach`).
+    """
+    together = plan.training.optimizer.kind == "sgd" and plan.hardware.accelerator.vendor != "cpu"
+    return kernel_temporaries(plan, trained.elements if together else trained.largest)
 
 
 def _by_partition(plan: Plan, trained: Trained, left: int) -> int:

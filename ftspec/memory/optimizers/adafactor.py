@@ -54,6 +54,8 @@ def _held_width(updated: Updated) -> int:
 
 def _of_torch(pieces: list[Piece], width: int) -> int:
     """torch's goes tensor by tensor too: the estimate of a tensor's second moment becomes the update in place, beside
-    the update of the tensor before (torch/optim/_adafactor.py, `_single_tensor_adafactor`).
+    the update of the tensor before (torch/optim/_adafactor.py, `_single_tensor_adafactor`): in an MLP of one as large;
+    after the embedding's of the first layer's first matrix.
     """
-    return width * largest(largest_of(pieces), 2 * _largest_in_a_row(pieces))
+    matrices = [piece.elements for piece in pieces if piece.inner and piece.form == "matrix"]
+    return width * largest(largest_of(pieces) + (matrices[0] if matrices else 0), 2 * _largest_in_a_row(pieces))

@@ -4,9 +4,9 @@ Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/.
 """
 
 from ftspec.memory.numbers import largest, parts
-from ftspec.memory.optimizers.adam import moments_of
+from ftspec.memory.optimizers.adam import moments_of, tensor_temporaries
 from ftspec.memory.optimizers.layer_wise import is_layer_wise, layer_wise_shares
-from ftspec.memory.optimizers.pieces import Piece, Updated, model_pieces, pieces_of
+from ftspec.memory.optimizers.pieces import Piece, Updated, largest_of, model_pieces, pieces_of
 from ftspec.memory.optimizers.width import state_width, steps_on_parameters
 from ftspec.plan.model import DTYPE_BYTES
 
@@ -61,10 +61,22 @@ def temporaries(updated: Updated) -> int:
         matrix, found = _iteration, _square_roots(updated)
     else:
         matrix = _of_megatron if is_layer_wise(plan) else _of_deepspeed
+        found = 0 if is_layer_wise(plan) else _unfused_adam(updated)
     for piece in model_pieces(plan, updated.kinds, updated.section):
         if piece.inner and piece.form == "matrix":
             found = largest(found, matrix(updated, piece))
     return found
+
+
+def _unfused_adam(updated: Updated) -> int:
+    """What torch's Adam makes of one tensor under DeepSpeed, where it is not fused
+    (deepspeed/runtime/engine.py, `get_optimizer_configuration`).
+    """
+    plan = updated.plan
+    if plan.training.optimizer.fused and plan.hardware.accelerator.vendor != "cpu":
+        return 0
+    rest = [piece for piece in pieces_of(updated) if not piece.inner or piece.form == "vector"]
+    return tensor_temporaries(plan, largest_of(rest))
 
 
 def _square_roots(updated: Updated) -> int:
