@@ -6,6 +6,7 @@ from itertools import groupby
 
 from ftspec.checked import Job
 from ftspec.memory.estimate_model import MemoryEstimate
+from ftspec.memory.overhead import cublas_workspace, fragmentation, nccl, outside_torch
 from ftspec.memory.phases import phases_of
 from ftspec.reports.amounts import gib, phrase
 from ftspec.rules.advice import Advice
@@ -44,17 +45,36 @@ def advice_lines(advice: Sequence[Advice], memory: MemoryEstimate, width: int) -
     for term, rows in groupby(advice, lambda each: each.term):
         for number, each in enumerate(rows):
             head = f"  {phrase(term)} {gib(each.bytes)} GiB: " if number == 0 else "    or "
-            yield from _wrapped(head + _said(each, told), width, "      ")
+            yield from _wrapped(head + _said(each, told, memory.verdict == "fits"), width, "      ")
             told.add(each.change or "")
 
 
-def _said(advice: Advice, told: set[str]) -> str:
+def overhead_lines(job: Job, width: int) -> Iterator[str]:
+    """What the framework's overhead on the fullest stage consists of."""
+    stage, plan = job.memory.fullest, job.plan
+    overhead = stage.terms["framework_overhead"]
+    if overhead == 0:
+        return
+    connections = nccl(plan)
+    parts = {
+        "CUDA context": outside_torch(plan) - connections,
+        "NCCL's buffers": connections,
+        "cuBLAS's workspace": cublas_workspace(plan),
+        "fragmentation": fragmentation(plan, stage.allocated_peak_bytes),
+    }
+    parts["blocks of other streams"] = overhead - sum(parts.values())
+    said = ", ".join(f"{name} {gib(count)}" for name, count in parts.items() if count)
+    yield from _wrapped(f"  framework overhead {gib(overhead)} GiB: {said}", width, "      ")
+
+
+def _said(advice: Advice, told: set[str], fitted: bool) -> str:
     if advice.change is None:
-        shared = advice.term == "framework_overhead"
-        return "a share of the other terms, beside what a process takes" if shared else "no change lowers it here"
+        return "no change that was tried lowers it and saves 2% of the peak"
     if advice.change in told:
         return f"{advice.change}, as above"
-    return f"{advice.change} saves {gib(advice.saves_bytes)} GiB and {advice.cost}"
+    fits = ", makes it fit," if advice.fits and not fitted else ""
+    warned = f"; it draws {', '.join(advice.warnings)}" if advice.warnings else ""
+    return f"{advice.change} saves {gib(advice.saves_bytes)} GiB{fits} and {advice.cost}{warned}"
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:

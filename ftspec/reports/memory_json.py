@@ -18,7 +18,10 @@ def memory_report(reports: Iterable[JobReport]) -> str:
     jobs = [
         {
             **_job(report.path, report.job),
-            "advice": [{**each._asdict(), "settings": list(each.settings)} for each in report.advice],
+            "advice": [
+                {**each._asdict(), "settings": list(each.settings), "warnings": list(each.warnings)}
+                for each in report.advice
+            ],
             "what_if": [_otherwise(report.path, *each) for each in report.what_if],
         }
         for report in reports

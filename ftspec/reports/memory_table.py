@@ -12,7 +12,7 @@ from rich.table import Table
 from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
 from ftspec.reports.amounts import escaped, gib, layout_in_words, phrase, verdict_in_words
 from ftspec.reports.job_report import JobReport
-from ftspec.reports.memory_advice import advice_lines, phase_lines
+from ftspec.reports.memory_advice import advice_lines, overhead_lines, phase_lines
 from ftspec.reports.memory_comparison import comparison
 from ftspec.reports.memory_host import host_lines
 
@@ -54,7 +54,8 @@ def _print_job(console: Console, report: JobReport) -> None:
         console.print(_table(columns, memory))
         console.print(_verdict(memory, console.width))
         host, phases = host_lines(memory.host), phase_lines(job, console.width)
-        lines = (*host, *phases, *advice_lines(report.advice, memory, console.width))
+        advice = advice_lines(report.advice, memory, console.width)
+        lines = (*host, *phases, *advice, *overhead_lines(job, console.width))
         console.print("\n".join(map(escaped, lines)))
     console.print()
 

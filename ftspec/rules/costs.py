@@ -65,12 +65,14 @@ def bubble(plan: Plan) -> float:
 
 
 def replica_traffic(plan: Plan) -> int:
-    """What a replica sends in a step, in sizes of the trained weights: 2 for a reduce-scatter and an all-gather; from
-    ZeRO 2 on gradients are reduced in each micro-batch, under ZeRO 3 weights are gathered twice in each (Rajbhandari
-    et al. 2020, section 7).
+    """What a replica sends in a step, in sizes of the trained weights; nothing if it is the only one. 2 for a
+    reduce-scatter and an all-gather; from ZeRO 2 on gradients are reduced in each micro-batch, under ZeRO 3 weights
+    are gathered twice in each (Rajbhandari et al. 2020, section 7).
     """
-    steps = plan.training.gradient_accumulation_steps
-    return {0: 2, 1: 2, 2: steps + 1, 3: 3 * steps}[plan.parallelism.zero_stage]
+    steps, layout = plan.training.gradient_accumulation_steps, plan.parallelism
+    if layout.data * layout.context == 1:
+        return 0
+    return {0: 2, 1: 2, 2: steps + 1, 3: 3 * steps}[layout.zero_stage]
 
 
 def tensor_traffic(plan: Plan) -> float:
@@ -94,12 +96,15 @@ def _traffic(number_of_bytes: float) -> str:
 
 
 def _communication(before: Plan, after: Plan) -> str:
-    times = replica_traffic(after) / replica_traffic(before)
-    return "as much" if times == 1 else f"{times:.3g} times as much"
+    was, now = replica_traffic(before), replica_traffic(after)
+    if was == now:
+        return "as much" if now else "nothing"
+    return f"{_times(now, was)} times as much" if was else f"{now} times the weights' size"
 
 
 def _times(after: float, before: float) -> str:
-    return f"{after / before:g}"
+    ratio = after / before
+    return f"{ratio:,.0f}" if ratio == int(ratio) or ratio >= 100 else f"{ratio:.3g}"
 
 
 _WORDS: Mapping[str, Callable[[Plan, Plan], str]] = {

@@ -197,8 +197,9 @@ def bubble_is_small(rule: Rule, plan: Plan) -> Iterator[Finding]:
     wanted = -(-9 * (stages - 1) // virtual)  # a tenth idle: v·m = 9 (p - 1)
     wanted = -(-wanted // stages) * stages
     fewer = f", fewer than its {stages} stages" if steps < stages else ""
+    batches = f"{steps} micro-batch{'es' if steps > 1 else ''}"
     yield rule.finding(
-        f"with {steps} micro-batches a step{fewer}, pipeline = {stages} idles {bubble:.0%} of the time: "
+        f"with {batches} a step{fewer}, pipeline = {stages} idles {bubble:.0%} of the time: "
         f"(p-1)/(m+p-1) = {stages - 1}/({work}+{stages - 1})",
         blamed(plan, _PIPELINE, _STEPS, _GLOBAL),
         f"{_write_steps(plan, [wanted])} for a tenth idle, or a smaller pipeline",

@@ -15,11 +15,14 @@ TargetCheck = Callable[[Sequence[Plan]], Iterable[Finding]]
 
 
 class Trial(NamedTuple):
-    """Changes that everything accepts, and what the fullest GPU then needs on the fullest of the job's stacks."""
+    """Changes that nothing refuses, what the fullest GPU then needs on the fullest of the job's stacks, and the codes
+    of warnings that the job did not have before.
+    """
 
     changes: Changes
     peak_bytes: int
     fits: bool
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{written_out(self.changes)} ({gibibytes(self.peak_bytes)})"
@@ -43,8 +46,8 @@ class Bench:
         return self.estimated({}, self.plans({})).peak_bytes
 
     @cached_property
-    def _known(self) -> set[str]:
-        return self._wrong(self.plans({}))
+    def _known(self) -> set[tuple[object, ...]]:
+        return set(map(_essence, self.findings(self.plans({}))))
 
     def plans(self, changes: Changes) -> list[Plan]:
         """The job's plans with the changes, one a stack."""
@@ -57,12 +60,13 @@ class Bench:
         found += self._targets(plans) if self._targets else ()
         return [finding for finding in found if finding.severity is not Severity.NOTE]
 
-    def _wrong(self, plans: Sequence[Plan]) -> set[str]:
-        return {finding.code for finding in self.findings(plans)}
+    def _new(self, plans: Sequence[Plan]) -> list[Finding]:
+        """What is wrong with changed plans and not with the plan itself."""
+        return [finding for finding in self.findings(plans) if _essence(finding) not in self._known]
 
     def accepts(self, plans: Sequence[Plan]) -> bool:
         """Whether changed plans have nothing wrong that the plan itself has not."""
-        return self._wrong(plans) <= self._known
+        return not self._new(plans)
 
     def estimated(self, changes: Changes, plans: Sequence[Plan]) -> Trial:
         """The memory of changed plans."""
@@ -71,9 +75,29 @@ class Bench:
         return Trial(changes, max(estimate.peak_bytes for estimate in estimates), fits)
 
     def tried(self, changes: Changes) -> Trial | None:
-        """The trial of changes; None where something refuses them."""
+        """The trial of changes; None where something refuses them or warns of them."""
+        trial = self.legal(changes)
+        return trial if trial is not None and not trial.warnings else None
+
+    def legal(self, changes: Changes) -> Trial | None:
+        """The trial of changes, whatever warns of them; None where something refuses them."""
         key = tuple(changes.items())
         if key not in self._trials:
-            plans = self.plans(changes)
-            self._trials[key] = self.estimated(changes, plans) if self.accepts(plans) else None
+            self._trials[key] = self._trial(changes)
         return self._trials[key]
+
+    def _trial(self, changes: Changes) -> Trial | None:
+        plans = self.plans(changes)
+        new = self._new(plans)
+        if any(finding.severity is Severity.ERROR for finding in new):
+            return None
+        warnings = tuple(dict.fromkeys(finding.code for finding in new))
+        return self.estimated(changes, plans)._replace(warnings=warnings)
+
+
+def _essence(finding: Finding) -> tuple[object, ...]:
+    """What makes a finding another one: an error's message, as the same code refuses many things; a warning's place,
+    as its message says numbers that changes move.
+    """
+    said = finding.message if finding.severity is Severity.ERROR else finding.span
+    return finding.code, said

@@ -28,6 +28,9 @@ LAYOUTS = {
     "ddp": ("zero_stage = 0",),
 }
 
+FIXES = (["training.activation_checkpointing=full"], ["training.attention=flash"], ["training.micro_batch_size=1"])
+"""What makes many a job fit."""
+
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
@@ -64,9 +67,13 @@ def test_a_change_saves_what_it_says_and_is_legal(text: str) -> None:
         if advice.change is None:
             continue
         after = check_text(text, "job.ft", advice.settings)
-        assert complaints(after) - {"FT402"} <= complaints(before)  # may fit is better than does not fit
+        known = complaints(before) | set(advice.warnings)
+        assert complaints(after) - {"FT402"} <= known  # may fit is better than does not fit
         assert advice.saves_bytes == stage.peak_bytes - after.jobs[0].memory.peak_bytes > 0
-        lowered = [each for each in phases_of(after.jobs[0].plan) for each in each if each.name == stage.phase]
+        stages = phases_of(after.jobs[0].plan)
+        if len(stages) == len(before.jobs[0].memory.stages):
+            stages = (stages[stage.pipeline_stage],)
+        lowered = [each for each in stages for each in each if each.name == stage.phase]
         assert all(each.terms.get(advice.term, 0) < advice.bytes for each in lowered)
 
 
@@ -79,7 +86,7 @@ def test_advice_on_the_examples_holds_on_each_stack(path: Path) -> None:
     for one in before.jobs:
         for advice in advise(bench, one.plan, one.memory):
             after = check_text(text, path.name, advice.settings)
-            assert complaints(after) <= complaints(before)
+            assert complaints(after) <= complaints(before) | set(advice.warnings)
             (same,) = [each for each in after.jobs if each.plan.training.stack == one.plan.training.stack]
             assert one.memory.peak_bytes - same.memory.peak_bytes == advice.saves_bytes
 
@@ -87,16 +94,18 @@ def test_advice_on_the_examples_holds_on_each_stack(path: Path) -> None:
 @settings(max_examples=20, deadline=None)
 @given(texts())
 def test_the_largest_terms_come_first_and_dearer_changes_save_more(text: str) -> None:
-    stage = check_text(text, "job.ft").jobs[0].memory.fullest
-    rows = advised(text)
+    memory = check_text(text, "job.ft").jobs[0].memory
+    stage, rows = memory.fullest, advised(text)
     terms = list(dict.fromkeys(row.term for row in rows))
-    largest = sorted((count for count in stage.terms.values()), reverse=True)
-    assert [stage.terms[term] for term in terms] == largest[: len(terms)]
-    assert len(terms) <= 3
+    largest = sorted((count for term, count in stage.terms.items() if term != "framework_overhead"), reverse=True)
+    assert [stage.terms[term] for term in terms[:3]] == largest[:3]
     for term in terms:
         saved = [row.saves_bytes for row in rows if row.term == term]
-        assert saved == sorted(saved)
-        assert len(saved) <= 3
+        assert len(saved) <= (3 if memory.verdict == "fits" else 5)
+        if memory.verdict == "fits":
+            assert saved == sorted(saved)
+    if any(check_text(text, "job.ft", settings).exit_code == 0 for settings in FIXES) and memory.verdict != "fits":
+        assert any(row.fits for row in rows)
 
 
 def test_full_checkpointing_is_advised_where_activations_weigh_most() -> None:
