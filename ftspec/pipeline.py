@@ -7,7 +7,7 @@ is the answer. Exceptions are faults of ours.
 from collections.abc import Sequence
 
 from ftspec.backends.base import Artefact
-from ftspec.backends.registry import check_target, compile_target, retargeted, stacks_of
+from ftspec.backends.registry import check_stacks, check_target, compile_target, retargeted, stacks_of
 from ftspec.checked import Checked, Job, checked
 from ftspec.core.finding import Finding, has_errors
 from ftspec.memory.estimate import estimate_memory
@@ -64,7 +64,8 @@ def bench_of(document: Document, plan: Plan) -> Bench:
 
 
 def _check_targets(targets: Sequence[TargetBlock], plans: Sequence[Plan]) -> list[Finding]:
-    return [finding for block in targets for finding in check_target(block, plans)]
+    found = [finding for block in targets for finding in check_target(block, plans)]
+    return found + check_stacks(targets, plans)
 
 
 def compile_checked(result: Checked) -> list[Artefact]:

@@ -68,6 +68,12 @@ class Backend(Protocol):
         """What this target refuses about the plan or about its own block."""
         ...
 
+    def refuses(self, plan: Plan) -> list[Finding]:
+        """What the stack itself refuses about the plan, whatever files are made for it. Asked where no target of this
+        name is written; `check` says it elsewhere.
+        """
+        ...
+
     def compile(self, plan: Plan, target: TargetOptions) -> list[Artefact]:
         """The files, in a fixed order. Called only if nothing has an error."""
         ...

@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
@@ -37,6 +37,12 @@ target deepspeed {}
 """,
 )
 _ALL_STACKS = 5
+FRAMEWORKS: Mapping[Stack, tuple[str, ...]] = {
+    "deepspeed": ("deepspeed",),
+    "megatron": ("megatron",),
+    "megatron_deepspeed": ("deepspeed", "megatron"),
+}
+"""The backends that know what a stack refuses, written as targets or not."""
 
 
 @cache
@@ -80,6 +86,18 @@ def check_target(block: TargetBlock, plans: Sequence[Plan]) -> list[Finding]:
         return findings
     plan = _plan_for(backend, plans)
     return [_no_stack_for(block, backend, plans[0])] if plan is None else findings + backend.check(plan, options)
+
+
+def check_stacks(targets: Sequence[TargetBlock], plans: Sequence[Plan]) -> list[Finding]:
+    """What the plans' stacks refuse, where no target of theirs says so."""
+    written = {block.name for block in targets}
+    asked = [(plan, find_backend(name)) for plan in plans for name in FRAMEWORKS.get(plan.training.stack, ())]
+    return [
+        finding
+        for plan, backend in asked
+        if backend is not None and backend.name not in written
+        for finding in backend.refuses(plan)
+    ]
 
 
 def compile_target(block: TargetBlock, plans: Sequence[Plan]) -> Compiled:

@@ -9,11 +9,14 @@ from ftspec.backends.deepspeed.carried import ELSEWHERE, MAPPED, UNSUPPORTED
 from ftspec.backends.deepspeed.options import DeepSpeedOptions
 from ftspec.backends.deepspeed.rules import carrying, layout, offload, optimizer, precision
 from ftspec.backends.deepspeed.rules.registry import rule_findings
-from ftspec.core.finding import Finding
+from ftspec.core.finding import Finding, Severity
 from ftspec.plan.model import Plan, Stack
 
 CODES = (raw_codes, precision, offload, optimizer, layout, carrying)
 """The modules that declare codes, in the order of their codes; importing them registers their rules."""
+
+ABOUT_THE_FILE = frozenset({"FT522", "FT540"})
+"""Errors about what the file must say: a path, a number of steps."""
 
 
 class DeepSpeedBackend:
@@ -34,6 +37,12 @@ class DeepSpeedBackend:
 
             findings += raw_findings(plan, target)
         return findings
+
+    def refuses(self, plan: Plan) -> list[Finding]:
+        """The errors of its rules, but for those about the file."""
+        target = TargetOptions(DeepSpeedOptions(), {}, {}, plan.where("training.stack"))
+        found = rule_findings(plan, target)
+        return [each for each in found if each.severity is Severity.ERROR and each.code not in ABOUT_THE_FILE]
 
     def compile(self, plan: Plan, target: TargetOptions) -> list[Artefact]:
         """The configuration file. Raises ValueError if it breaks DeepSpeed's schema (a fault of ours)."""

@@ -25,6 +25,10 @@ class HydraBackend:
         """What the tree cannot hold, and what is wrong with the block."""
         return check_target(plan, target)
 
+    def refuses(self, plan: Plan) -> list[Finding]:
+        """Nothing: no stack is Hydra's."""
+        return []
+
     def compile(self, plan: Plan, target: TargetOptions) -> list[Artefact]:
         """The files of the tree."""
         from ftspec.backends.hydra.compilation import compile_tree

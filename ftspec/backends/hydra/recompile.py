@@ -16,6 +16,7 @@ from ftspec.backends.hydra.options import HydraOptions, Torchrun
 from ftspec.backends.hydra.raw import OWN_KEYS
 from ftspec.backends.hydra.schema import tree_problems
 from ftspec.backends.hydra.tree import resolved_config, resolved_values
+from ftspec.backends.registry import check_stacks
 from ftspec.catalog.parameters import count_parameters
 from ftspec.catalog.shape_json import shape_from_json
 from ftspec.core.finding import Finding, Severity
@@ -77,7 +78,7 @@ def recompile(config: DictConfig) -> tuple[Recompiled | None, list[Problem]]:
     findings += more
     if plan is not None:
         findings += plan_findings(plan) + memory_findings(plan, estimate_memory(plan))
-        findings += check_target(plan, TargetOptions(options, {}, {}, START))
+        findings += check_target(plan, TargetOptions(options, {}, {}, START)) + check_stacks((), [plan])
     errors = [_problem(finding) for finding in findings if finding.severity is Severity.ERROR]
     if plan is None or errors:
         return None, errors

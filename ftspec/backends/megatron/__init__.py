@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ftspec.backends.base import Artefact, TargetOptions
-from ftspec.backends.megatron.checks import findings
+from ftspec.backends.megatron.checks import findings, refusals
 from ftspec.backends.megatron.coverage import ELSEWHERE, MAPPED, UNSUPPORTED
 from ftspec.backends.megatron.options import MegatronOptions
 from ftspec.core.finding import Finding
@@ -23,6 +23,10 @@ class MegatronBackend:
     def check(self, plan: Plan, target: TargetOptions) -> list[Finding]:
         """What Megatron refuses or cannot express, and what is wrong with the block's own keys."""
         return findings(plan, target)
+
+    def refuses(self, plan: Plan) -> list[Finding]:
+        """What its training loop and its optimizers do not have."""
+        return refusals(plan)
 
     def compile(self, plan: Plan, target: TargetOptions) -> list[Artefact]:
         """The three files. Raises ValueError if Megatron's own schema refuses them: a fault of ours."""

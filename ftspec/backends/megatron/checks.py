@@ -29,7 +29,7 @@ from ftspec.backends.megatron.refused_training import (
     optimizer_is_known,
 )
 from ftspec.backends.megatron.unestimated import UNESTIMATED  # noqa: F401  # declares its code
-from ftspec.core.finding import Finding
+from ftspec.core.finding import Finding, Severity
 from ftspec.plan.model import Plan
 
 CHECKS: tuple[Check, ...] = (
@@ -50,6 +50,27 @@ CHECKS: tuple[Check, ...] = (
     attention_spans_context,
     fork_is_named,
 )
+
+OF_THE_LOOP: tuple[Check, ...] = (method_is_full, loss_is_known)
+"""What holds of forks too: Megatron-DeepSpeed runs Megatron's loop and loss with DeepSpeed's engine and optimizers."""
+
+OF_THE_STACK: tuple[Check, ...] = (
+    *OF_THE_LOOP,
+    optimizer_is_known,
+    emerging_optimizers,
+    offload_is_possible,
+    parameters_have_the_compute_type,
+    gradients_are_possible,
+    states_are_possible,
+)
+
+
+def refusals(plan: Plan) -> list[Finding]:
+    """The errors that need no target: what a plan's stack refuses by itself."""
+    target = TargetOptions(MegatronOptions(), {}, {}, plan.where("training.stack"))
+    checks = OF_THE_STACK if plan.training.stack == "megatron" else OF_THE_LOOP
+    found = [finding for check in checks for finding in check(plan, target)]
+    return [finding for finding in found if finding.severity is Severity.ERROR]
 
 
 def findings(plan: Plan, target: TargetOptions) -> list[Finding]:

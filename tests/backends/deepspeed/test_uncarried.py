@@ -80,7 +80,7 @@ MEGATRON_LAYOUTS = (
 )
 REST = (
     "activation_checkpointing = selective  loss = fused  attention = eager  seed = 7  sequence_length = 2Ki",
-    "activation_checkpointing = full { every = 2 }  loss = chunked  attention = flash  gradient_clipping = 0.5",
+    "activation_checkpointing = full { every = 2 }  loss = fused  attention = flash  gradient_clipping = 0.5",
     "activation_checkpointing = none",
 )
 EXPERTS = (

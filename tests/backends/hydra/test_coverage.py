@@ -19,7 +19,8 @@ def test_every_mapped_key_is_in_some_tree(tmp_path: Path) -> None:
     methods = ("full", "lora { rank = 8 }", "qlora { rank = 8 }", "partial { last_layers = 2 }")
     carried: set[str] = set()
     for index, method in enumerate(methods):
-        text = PRETRAIN.replace("stack = megatron", f"stack = megatron  method = {method}")
+        stack = "megatron" if method == "full" else "deepspeed"
+        text = PRETRAIN.replace("stack = megatron", f"stack = {stack}  method = {method}")
         config = composed(write_tree(text, tmp_path / str(index)))
         carried |= {
             path
