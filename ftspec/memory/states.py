@@ -12,6 +12,7 @@ from ftspec.memory.optimizers.width import master_width
 from ftspec.memory.outline import Section
 from ftspec.memory.quantization import packed_of
 from ftspec.memory.shard import MEGATRON_STACKS
+from ftspec.memory.trained_width import gradient_width, trained_width
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
 DEEPSPEED_ALIGNMENT = 2
@@ -112,15 +113,14 @@ def _frozen_bytes(plan: Plan, kinds: Kinds, section: Section, degrees: Degrees) 
 
 def stage_states(plan: Plan, kinds: Kinds, section: Section) -> States:
     """The states of the stage's fullest rank."""
-    precision, method, degrees = plan.precision, plan.training.method, replicas(plan)
+    degrees, width = replicas(plan), trained_width(plan)
     holding = trained_holding(plan, kinds, section, degrees)
-    held, adapted = held_elements(plan, holding, degrees), method.kind in ("lora", "qlora")
+    held = held_elements(plan, holding, degrees)
     updated = _updated(plan, kinds, section, degrees, holding)
-    width = DTYPE_BYTES[method.adapter_dtype if adapted else precision.parameters]
-    master = precision.master_parameters == "fp32" and width != 4
+    master = plan.precision.master_parameters == "fp32" and width != 4
     return States(
         parameters=held.parameters * width + _frozen_bytes(plan, kinds, section, degrees),
-        gradients=held.gradients * (width if adapted else DTYPE_BYTES[precision.gradients]),
+        gradients=held.gradients * gradient_width(plan),
         master_parameters=updated.elements * master_width(plan) if master else 0,
         optimizer_states=state_bytes(updated),
     )

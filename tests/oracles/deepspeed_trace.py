@@ -4,8 +4,9 @@
 
 The process is one rank of torch's `fake` process group, whose collectives do nothing: what the engine allocates does
 not depend on the values. A dispatch mode follows every tensor's storage from its making to its end. Jobs are as those
-of `deepspeed_worker.py`, with `activation_checkpointing` and the number of `trained_layers` from the end (0: all). For
-each one the highest bytes alive in each phase of its last step, by micro-batch, and where they were made.
+of `deepspeed_worker.py`, with `activation_checkpointing`, the number of `trained_layers` from the end (0: all) and the
+`lora_rank` of PEFT's fp32 adapters on all projections (0: none). For each one the highest bytes alive in each phase of
+its last step, by micro-batch, and where they were made.
 """
 
 import gc
@@ -21,6 +22,7 @@ os.environ["DS_ACCELERATOR"] = "cpu"
 
 import deepspeed
 import torch
+from peft import LoraConfig, get_peft_model
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -81,14 +83,17 @@ def _maker() -> str:
     return "model"
 
 
-def model_of(job: dict[str, Any], dtype: torch.dtype) -> LlamaForCausalLM:
-    """The model of a job, trained in part if it says so."""
+def model_of(job: dict[str, Any], dtype: torch.dtype) -> torch.nn.Module:
+    """The model of a job, trained in part or with adapters if it says so."""
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**job["shape"], attn_implementation="sdpa", use_cache=False)).to(dtype)
     if job["activation_checkpointing"]:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        if job["trained_layers"]:
+        if job["trained_layers"] or job["lora_rank"]:
             model.enable_input_require_grads()
+    if job["lora_rank"]:
+        config = LoraConfig(r=job["lora_rank"], target_modules="all-linear", lora_dropout=0.0)
+        return get_peft_model(model, config).train()
     if job["trained_layers"]:
         model.requires_grad_(requires_grad=False)
         for layer in model.model.layers[-job["trained_layers"] :]:

@@ -39,11 +39,16 @@ ZERO_3 = (
     "  stage3_max_reuse_distance = 2500000  stage3_param_persistence_threshold = 338  sub_group_size = 1000000"
 )
 """DeepSpeed's own limits, scaled down as the model is."""
+LORA = "method = lora { rank = 64  targets = all_linear }"
+SMALL_BUCKET = "reduce_bucket_size = 100000"
+"""For adapters, of which a layer has few elements."""
 OFFLOAD = "offload { optimizer = cpu }"
 
 EXACT: dict[str, dict[str, Any]] = {
     "no ZeRO": {"ranks": 8, "stage": 0},
     "no ZeRO, accumulated": {"ranks": 4, "stage": 0, "steps": 3},
+    "no ZeRO, adapters": {"ranks": 4, "stage": 0, "method": LORA},
+    "ZeRO 1, adapters": {"ranks": 4, "stage": 1, "raw": SMALL_BUCKET, "method": LORA},
     "no ZeRO, SGD": {"ranks": 4, "stage": 0, "method": "optimizer = sgd { momentum = 0.9  weight_decay = 0.01 }"},
     "no ZeRO, SGD without decay": {"ranks": 4, "stage": 0, "method": "optimizer = sgd { weight_decay = 0.0 }"},
     "ZeRO 1 of one rank": {"ranks": 1, "stage": 1, "raw": BUCKET},
@@ -64,6 +69,8 @@ BOUNDED: dict[str, dict[str, Any]] = {
     "no ZeRO, Muon": {"ranks": 4, "stage": 0, "method": "optimizer = muon { }"},
     "ZeRO 1 of eight ranks": {"ranks": 8, "stage": 1, "raw": BUCKET},
     "ZeRO 2 of eight ranks": {"ranks": 8, "stage": 2, "raw": BUCKET},
+    "ZeRO 2, adapters, accumulated": {"ranks": 4, "stage": 2, "raw": SMALL_BUCKET, "method": LORA, "steps": 2},
+    "ZeRO 3, adapters": {"ranks": 4, "stage": 3, "raw": ZERO_3.replace(BUCKET, SMALL_BUCKET), "method": LORA},
     "ZeRO 3": {"ranks": 4, "stage": 3, "raw": ZERO_3},
     "ZeRO 3 of one rank": {"ranks": 1, "stage": 3, "raw": ZERO_3},
     "ZeRO 3 of eight ranks": {"ranks": 8, "stage": 3, "raw": ZERO_3},
@@ -121,6 +128,7 @@ def described(name: str, plan: Plan, config: dict[str, Any]) -> dict[str, Any]:
         "sequence_length": plan.training.sequence_length,
         "activation_checkpointing": plan.training.activation_checkpointing == "full",
         "trained_layers": 0,
+        "lora_rank": plan.training.method.rank,
     }
 
 

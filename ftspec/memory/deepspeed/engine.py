@@ -9,7 +9,8 @@ from ftspec.memory.shard import Shard
 from ftspec.memory.states import flat_elements
 from ftspec.memory.step.frame import Frame, once_a_frame
 from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer
-from ftspec.plan.model import DTYPE_BYTES, Plan
+from ftspec.memory.trained_width import gradient_width, trained_width
+from ftspec.plan.model import Plan
 
 Engine = Literal["plain", "fp16", "bf16", "zero_1", "zero_2", "zero_3"]
 
@@ -75,10 +76,7 @@ def trained_of(frame: Frame) -> Trained:
     """What the engine works on in a stage."""
     plan, degrees = frame.plan, replicas(frame.plan)
     holding = trained_holding(plan, frame.kinds, frame.section, degrees)
-    method, precision, engine = plan.training.method, plan.precision, engine_of(plan)
-    shards = trained_shards(frame)
-    adapted = method.kind in ("lora", "qlora")
-    made = DTYPE_BYTES[method.adapter_dtype if adapted else precision.parameters]
+    engine, shards, made = engine_of(plan), trained_shards(frame), trained_width(plan)
     return Trained(
         engine=engine,
         elements=holding.elements,
@@ -86,8 +84,8 @@ def trained_of(frame: Frame) -> Trained:
         in_layer=largest_tensor(shards[:-1]) or largest_tensor(shards),
         part=_own_part(engine, holding, frame),
         made=made,
-        accumulated=made if adapted else DTYPE_BYTES[precision.gradients],
-        master=4 if precision.master_parameters == "fp32" else made,
+        accumulated=gradient_width(plan),
+        master=4 if plan.precision.master_parameters == "fp32" else made,
         ranks=degrees.dense,
     )
 

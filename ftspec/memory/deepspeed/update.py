@@ -3,6 +3,7 @@
 from ftspec.memory.deepspeed.buckets import partition_overhang
 from ftspec.memory.deepspeed.engine import Trained, kernel_temporaries, uses_torch_kernel
 from ftspec.memory.numbers import largest, parts, smallest
+from ftspec.memory.optimizers.width import state_width
 from ftspec.plan.model import Plan
 
 
@@ -39,10 +40,16 @@ def steps_flat(plan: Plan) -> bool:
 
 def _of_all_tensors(plan: Plan, trained: Trained) -> int:
     """What torch's optimizers make while they step all tensors. SGD is given no `foreach`, so that on a GPU it decays
-    all gradients at once (torch/optim/sgd.py, `sgd`: `_default_to_fused_or_foreach`).
+    all gradients at once (torch/optim/sgd.py, `sgd`: `_default_to_fused_or_foreach`). Adam goes tensor by tensor; the
+    roots of the one before, which in a layer may be as large, are there until those of the next are made
+    (torch/optim/adam.py, `_single_tensor_adam`: `denom`).
     """
-    together = plan.training.optimizer.kind == "sgd" and plan.hardware.accelerator.vendor != "cpu"
-    return kernel_temporaries(plan, trained.elements if together else trained.largest)
+    if plan.training.optimizer.kind == "sgd":
+        together = plan.hardware.accelerator.vendor != "cpu"
+        return kernel_temporaries(plan, trained.elements if together else trained.largest)
+    largest_s, in_layer_s = (kernel_temporaries(plan, each) for each in (trained.largest, trained.in_layer))
+    before = trained.in_layer * state_width(plan) if in_layer_s else 0
+    return largest(largest_s, in_layer_s + before)
 
 
 def _by_partition(plan: Plan, trained: Trained, left: int) -> int:

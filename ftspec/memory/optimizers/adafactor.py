@@ -3,7 +3,7 @@
 from ftspec.memory.numbers import largest
 from ftspec.memory.optimizers.pieces import Piece, Updated, largest_of, pieces_of
 from ftspec.memory.optimizers.width import state_width, steps_on_parameters
-from ftspec.plan.model import DTYPE_BYTES
+from ftspec.memory.trained_width import trained_width
 
 ROOT_MEAN_SQUARE = 4
 """transformers keeps the root mean square of each tensor, in fp32 on the device (transformers/optimization.py,
@@ -35,7 +35,7 @@ def temporaries(updated: Updated) -> int:
     pieces = pieces_of(updated)
     if not steps_on_parameters(updated.plan):
         return _of_torch(pieces, state_width(updated.plan))
-    copies = 2 if _held_width(updated) < 4 else 0
+    copies = 2 if trained_width(updated.plan) < 4 else 0
     found = 4 * (copies + 3) * _largest_in_a_row(pieces)
     for piece in pieces:
         roots = 0 if piece.form == "vector" else _factors(piece)
@@ -45,11 +45,6 @@ def temporaries(updated: Updated) -> int:
 
 def _largest_in_a_row(pieces: list[Piece]) -> int:
     return largest_of([piece for piece in pieces if piece.inner and piece.form == "matrix"])
-
-
-def _held_width(updated: Updated) -> int:
-    method, precision = updated.plan.training.method, updated.plan.precision
-    return DTYPE_BYTES[method.adapter_dtype if method.kind in ("lora", "qlora") else precision.parameters]
 
 
 def _of_torch(pieces: list[Piece], width: int) -> int:

@@ -2,7 +2,8 @@
 
 from ftspec.memory.numbers import choose, parts
 from ftspec.memory.optimizers.pieces import Piece, Updated, largest_of, pieces_of
-from ftspec.plan.model import DTYPE_BYTES, Plan
+from ftspec.memory.trained_width import trained_width
+from ftspec.plan.model import Plan
 
 BLOCK = 256
 """Elements that share an fp32 scale (bitsandbytes/optim/optimizer.py, `Optimizer2State.init_state`; torchao's default
@@ -43,11 +44,10 @@ def _bitsandbytes(piece: Piece, paged: bool) -> int:
 
 def _torchao(plan: Plan, piece: Piece) -> int:
     """Tensors that do not divide into blocks are not quantized, but as wide as the parameter."""
-    elements, method = piece.elements, plan.training.method
-    held = method.adapter_dtype if method.kind in ("lora", "qlora") else plan.precision.parameters
+    elements = piece.elements
     quantized = (elements >= SMALLEST) & (elements % BLOCK == 0)
     packed = elements + 4 * (elements // BLOCK) + MAP_BYTES
-    return choose(quantized, packed, elements * DTYPE_BYTES[held])  # type: ignore[no-any-return]
+    return choose(quantized, packed, elements * trained_width(plan))  # type: ignore[no-any-return]
 
 
 def temporaries(updated: Updated) -> int:

@@ -1,5 +1,6 @@
 """How wide an optimizer's numbers are, and whose they are."""
 
+from ftspec.memory.trained_width import trained_width
 from ftspec.plan.model import DTYPE_BYTES, Plan
 
 _TORCH_STACKS = frozenset({"ddp", "fsdp2"})
@@ -18,7 +19,7 @@ def state_width(plan: Plan) -> int:
     if method.kind not in ("lora", "qlora"):
         return DTYPE_BYTES[precision.optimizer_states]
     master = precision.master_parameters == "fp32" and not steps_on_parameters(plan)
-    return 4 if master else DTYPE_BYTES[method.adapter_dtype]
+    return 4 if master else trained_width(plan)
 
 
 def keeps_remainders(plan: Plan) -> bool:

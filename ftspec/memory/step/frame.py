@@ -15,7 +15,8 @@ from ftspec.memory.step.method import compute_width, embedding_trained, head_var
 from ftspec.memory.step.selective import kept_by_operator
 from ftspec.memory.step.setting import Setting, Variant
 from ftspec.memory.step.tape import Bytes, peak_at
-from ftspec.plan.model import DTYPE_BYTES, Plan
+from ftspec.memory.trained_width import gradient_width
+from ftspec.plan.model import Plan
 
 Work = TypeVar("Work", bound=Callable[..., Any])
 
@@ -178,9 +179,7 @@ def keeps_gradients(plan: Plan) -> bool:
 
 def reduced_width(plan: Plan) -> int:
     """Bytes of a gradient in FSDP2's reduction and after it: adapters are reduced as wide as they are held."""
-    method = plan.training.method
-    adapted = method.kind in ("lora", "qlora")
-    return DTYPE_BYTES[method.adapter_dtype if adapted else plan.precision.gradients]
+    return gradient_width(plan)
 
 
 def _measured(plan: Plan, part: Part, variant: Variant, elements: int, point: Point) -> Measured:

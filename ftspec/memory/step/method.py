@@ -9,6 +9,7 @@ from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.adapted import ATTENTION_TARGETS, LINEAR_TARGETS
 from ftspec.memory.step.code import code_of, module_names
 from ftspec.memory.step.setting import Adapter, Setting, Variant
+from ftspec.memory.trained_width import trained_width
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
 
 MODULES_IN_COMPUTE_TYPE = MEGATRON_STACKS | {"fsdp2"}
@@ -39,8 +40,8 @@ def setting_of(plan: Plan) -> Setting:
     training, compute = plan.training, compute_width(plan)
     held = compute if training.stack in MODULES_IN_COMPUTE_TYPE else DTYPE_BYTES[plan.precision.parameters]
     tensor, adapter = max(1, plan.parallelism.tensor), adapter_of(plan.model.shape, training.method)
-    if adapter is not None and training.stack == "fsdp2":
-        adapter = adapter._replace(width=compute)
+    if adapter is not None:
+        adapter = adapter._replace(width=compute if training.stack == "fsdp2" else trained_width(plan))
     return Setting(
         shape=plan.model.shape,
         compute=compute,
