@@ -2,8 +2,10 @@
 
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import declare
+from ftspec.memory.estimate import sections_of
 from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
-from ftspec.memory.optimizers.states import moments
+from ftspec.memory.kinds import kinds_of
+from ftspec.memory.states import stage_states, updated_of
 from ftspec.plan.model import DTYPE_BYTES, Plan
 from ftspec.rules.example import job
 from ftspec.rules.trials import Bench
@@ -55,7 +57,7 @@ def memory_findings(plan: Plan, estimate: MemoryEstimate, bench: Bench | None = 
         message = f"{needs}, {gibibytes(low)} to {gibibytes(high)} with its uncertainty; {usable}"
         return [BORDERLINE.finding(message, blamed(plan, *_PLACES), help)]
     over = stage.peak_bytes - estimate.capacity_bytes
-    message = f"{needs}; {usable}, {gibibytes(over)} too little{_states_alone(plan)}"
+    message = f"{needs}; {usable}, {gibibytes(over)} too little{_states_alone(plan, stage.pipeline_stage)}"
     return [DOES_NOT_FIT.finding(message, blamed(plan, *_PLACES), help)]
 
 
@@ -65,19 +67,26 @@ def terms_in_a_line(stage: StageMemory) -> str:
     return " + ".join(f"{name.replace('_', ' ')} {gibibytes(count)}" for name, count in shown if count >= 2**29)
 
 
-def _states_alone(plan: Plan) -> str:
-    """The states of full fine-tuning per parameter and in all."""
-    precision = plan.precision
+def _states_alone(plan: Plan, stage: int) -> str:
+    """The states of full fine-tuning per parameter and in all; what the optimizer holds is that of a stage's weights,
+    as some optimizers hold more of some of them.
+    """
     if plan.training.method.kind != "full":
         return ""
+    kinds = kinds_of(plan)
+    section = next(section for section, numbers in sections_of(plan, kinds) if stage in numbers)
+    states, updated = stage_states(plan, kinds, section), updated_of(plan, kinds, section).elements
     parts = {
-        "parameter": DTYPE_BYTES[precision.parameters],
-        "gradient": DTYPE_BYTES[precision.gradients],
-        "fp32 master": 4 if precision.master_parameters == "fp32" else 0,
-        "moments": moments(plan) * DTYPE_BYTES[precision.optimizer_states],
+        "parameter": DTYPE_BYTES[plan.precision.parameters],
+        "gradient": DTYPE_BYTES[plan.precision.gradients],
+        "fp32 master": states.master_parameters / updated,
+        "moments": states.optimizer_states / updated,
     }
     each = sum(parts.values())
-    said = " + ".join(f"{count} {name}" for name, count in parts.items() if count)
-    return (
-        f". States alone are {each} bytes a parameter ({said}): {gigabytes(each * plan.model.parameters)} over all GPUs"
-    )
+    said = " + ".join(f"{_rounded(count)} {name}" for name, count in parts.items() if count >= 0.05)
+    total = gigabytes(each * plan.model.parameters)
+    return f". States alone are {_rounded(each)} bytes a parameter ({said}): {total} over all GPUs"
+
+
+def _rounded(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")

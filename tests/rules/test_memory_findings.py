@@ -91,3 +91,22 @@ def test_host_memory_holds_what_is_offloaded(host: str, refused: bool) -> None:
     if refused:
         assert found["FT403"].message.startswith("each node needs 137.7 GiB of main memory for what is offloaded")
         assert found["FT403"].help == "use 4 nodes"
+
+
+def test_what_muon_holds_is_what_the_table_says() -> None:
+    """DeepSpeed's ZeRO 1 keeps Adam's two moments of embedding and head beside one of every matrix."""
+    found = findings(
+        model='from = "meta-llama/Llama-3.1-70B"',
+        training="stack = deepspeed  optimizer = muon",
+        parallelism="zero_stage = 1",
+        precision="compute = bf16  gradients = bf16",
+    )
+    plan = plan_of(
+        model='from = "meta-llama/Llama-3.1-70B"',
+        training="stack = deepspeed  optimizer = muon",
+        parallelism="zero_stage = 1",
+        precision="compute = bf16  gradients = bf16",
+    )
+    held = 8 * estimate_memory(plan).fullest.terms["optimizer_states"] / plan.model.parameters
+    assert held > 4.1
+    assert f"4 fp32 master + {held:.1f} moments" in found["FT401"].message
