@@ -1,6 +1,7 @@
 """What offloading puts into main memory, of a rank and of a node."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from ftspec.core.record import record
 
@@ -26,3 +27,10 @@ class HostMemory:
     bytes_per_node: int
     nvme_bytes_per_node: int
     capacity_bytes: int | None
+
+    @property
+    def verdict(self) -> Literal["fits", "does_not_fit"] | None:
+        """Whether it fits; None where nothing is in main memory or nobody says how much there is."""
+        if self.capacity_bytes is None or self.bytes_per_node == 0:
+            return None
+        return "fits" if self.bytes_per_node <= self.capacity_bytes else "does_not_fit"

@@ -1,20 +1,44 @@
 """How reports write amounts, names and layouts."""
 
+from typing import NamedTuple
+
 from ftspec.memory.estimate_model import MemoryEstimate
 from ftspec.plan.model import Plan
 
 _WORDS = {"fits": "fits", "borderline": "borderline", "does_not_fit": "does not fit"}
 
 
+class Unit(NamedTuple):
+    """What amounts of a report are told in."""
+
+    name: str
+    size: int
+
+    def of(self, number_of_bytes: int) -> str:
+        """`79.11`."""
+        return f"{number_of_bytes / self.size:,.2f}"
+
+    def signed(self, number_of_bytes: int) -> str:
+        """`+1.50`, `-0.25`, and `=` for what two decimals do not show."""
+        amount = f"{number_of_bytes / self.size:+,.2f}"
+        return "=" if amount in ("+0.00", "-0.00") else amount
+
+    def said(self, number_of_bytes: int) -> str:
+        """`79.11 GiB`."""
+        return f"{self.of(number_of_bytes)} {self.name}"
+
+
+GIB, MIB = Unit("GiB", 2**30), Unit("MiB", 2**20)
+
+
+def unit_of(largest: int) -> Unit:
+    """MiB where all is below one GiB."""
+    return MIB if largest < GIB.size else GIB
+
+
 def gib(number_of_bytes: int) -> str:
     """`79.11`; 2³⁰ bytes."""
-    return f"{number_of_bytes / 2**30:,.2f}"
-
-
-def signed_gib(number_of_bytes: int) -> str:
-    """`+1.50`, `-0.25`, and `=` for what two decimals do not show."""
-    amount = f"{number_of_bytes / 2**30:+,.2f}"
-    return "=" if amount in ("+0.00", "-0.00") else amount
+    return GIB.of(number_of_bytes)
 
 
 def phrase(name: str) -> str:

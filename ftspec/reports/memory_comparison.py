@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ftspec.checked import Job
 from ftspec.memory.estimate_model import TERMS, StageMemory
-from ftspec.reports.amounts import escaped, gib, layout_in_words, phrase, signed_gib, verdict_in_words
+from ftspec.reports.amounts import Unit, escaped, layout_in_words, phrase, unit_of, verdict_in_words
 from ftspec.reports.job_report import Otherwise
 
 _TERM_WIDTH, _COLUMN_WIDTH = 42, 27
@@ -19,11 +19,12 @@ def comparison(job: Job, what_if: Sequence[tuple[Otherwise, Job | None]], width:
     for number, (otherwise, other) in enumerate(what_if, 1):
         refused = "" if other else f": [red]refused[/red] ({escaped(_why(otherwise))})"
         yield f"what if {number}: {escaped(', '.join(otherwise.settings))}{refused}"
-    yield "[dim]GiB on the most loaded GPU of the fullest stage[/dim]"
+    unit = _unit([job, *(other for _, other in what_if if other)])
+    yield f"[dim]{unit.name} on the most loaded GPU of the fullest stage[/dim]"
     columns = [(number, other) for number, (_, other) in enumerate(what_if, 1) if other is not None]
     room = max(1, (width - _TERM_WIDTH) // _COLUMN_WIDTH)
     for start in range(0, max(1, len(columns)), room):
-        yield _table(job, columns[start : start + room])
+        yield _table(job, columns[start : start + room], unit)
 
 
 def _why(otherwise: Otherwise) -> str:
@@ -32,7 +33,7 @@ def _why(otherwise: Otherwise) -> str:
     return ", ".join(dict.fromkeys(each.code for each in otherwise.findings if each.severity == "error"))
 
 
-def _table(job: Job, columns: Sequence[tuple[int, Job]]) -> Table:
+def _table(job: Job, columns: Sequence[tuple[int, Job]], unit: Unit) -> Table:
     jobs = [other for _, other in columns]
     table = Table()
     table.add_column("term", no_wrap=True)
@@ -43,19 +44,28 @@ def _table(job: Job, columns: Sequence[tuple[int, Job]]) -> Table:
     everything = [job, *jobs]
     for term in TERMS:
         if any(each.memory.fullest.terms.get(term) for each in everything):
-            _add_amounts(table, phrase(term), everything, partial(_bytes_of, term))
+            _add_amounts(table, unit, phrase(term), everything, partial(_bytes_of, term))
     table.add_section()
-    _add_amounts(table, "allocated peak", everything, lambda stage: stage.allocated_peak_bytes)
-    _add_amounts(table, "peak", everything, lambda stage: stage.peak_bytes, "bold")
+    _add_amounts(table, unit, "allocated peak", everything, lambda stage: stage.allocated_peak_bytes)
+    _add_amounts(table, unit, "peak", everything, lambda stage: stage.peak_bytes, "bold")
     _add_words(table, "at its peak in", everything, lambda each: phrase(each.memory.fullest.phase))
     _add_words(table, "pipeline stage", everything, lambda each: str(each.memory.fullest.pipeline_stage))
-    _add_words(table, "usable", everything, lambda each: gib(each.memory.capacity_bytes))
+    _add_words(table, "usable", everything, lambda each: unit.of(each.memory.capacity_bytes))
     if any(each.memory.host.bytes_per_node for each in everything):
-        _add_words(table, "a node's main memory", everything, lambda each: gib(each.memory.host.bytes_per_node))
+        _add_words(table, "a node's main memory", everything, partial(_host, unit))
     _add_words(table, "layout", everything, lambda each: layout_in_words(each.plan))
     _add_words(table, "ZeRO stage", everything, lambda each: str(each.plan.parallelism.zero_stage))
     _add_words(table, "verdict", everything, lambda each: verdict_in_words(each.memory))
     return table
+
+
+def _host(unit: Unit, job: Job) -> str:
+    host = job.memory.host
+    return f"{unit.of(host.bytes_per_node)}{' too much' if host.verdict == 'does_not_fit' else ''}"
+
+
+def _unit(jobs: Sequence[Job]) -> Unit:
+    return unit_of(max(job.memory.fullest.peak_bytes for job in jobs))
 
 
 def _bytes_of(term: str, stage: StageMemory) -> int:
@@ -63,11 +73,16 @@ def _bytes_of(term: str, stage: StageMemory) -> int:
 
 
 def _add_amounts(
-    table: Table, name: str, jobs: Sequence[Job], amount: Callable[[StageMemory], int], style: str | None = None
+    table: Table,
+    unit: Unit,
+    name: str,
+    jobs: Sequence[Job],
+    amount: Callable[[StageMemory], int],
+    style: str | None = None,
 ) -> None:
     base, *others = (amount(job.memory.fullest) for job in jobs)
-    cells = [cell for other in others for cell in (gib(other), signed_gib(other - base))]
-    table.add_row(name, gib(base), *cells, style=style)
+    cells = [cell for other in others for cell in (unit.of(other), unit.signed(other - base))]
+    table.add_row(name, unit.of(base), *cells, style=style)
 
 
 def _add_words(table: Table, name: str, jobs: Sequence[Job], words: Callable[[Job], str]) -> None:

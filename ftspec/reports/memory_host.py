@@ -6,6 +6,14 @@ from ftspec.memory.host_model import HostMemory
 from ftspec.reports.amounts import gib, phrase
 
 
+def host_verdict(host: HostMemory) -> str:
+    """Beside the verdict of the GPUs: nothing where main memory holds what is offloaded, or its size is not known."""
+    if host.verdict != "does_not_fit" or host.capacity_bytes is None:
+        return ""
+    amounts = f"{gib(host.bytes_per_node)} GiB of {gib(host.capacity_bytes)} GiB"
+    return f"does not fit into each node's main memory: {amounts}; what follows is of the GPU alone"
+
+
 def host_lines(host: HostMemory) -> Iterator[str]:
     """A line on the host's memory and one on the drives; none where nothing is offloaded."""
     if host.bytes_per_node:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ftspec.checked import Job
 from ftspec.memory.estimate_model import StageMemory
+from ftspec.memory.padding import padding_by_stage
 from ftspec.memory.phases import Phase, phases_of
 from ftspec.reports.check_json import finding_report
 from ftspec.reports.job_report import JobReport, Otherwise
@@ -44,6 +45,7 @@ def _job(path: str, job: Job) -> dict[str, Any]:
         "variant": None,
         "stack": job.plan.training.stack,
         "verdict": memory.verdict,
+        "host_verdict": memory.host.verdict,
         "capacity_bytes": memory.capacity_bytes,
         "peak_bytes": memory.peak_bytes,
         "interval_bytes": list(memory.interval_bytes),
@@ -51,16 +53,19 @@ def _job(path: str, job: Job) -> dict[str, Any]:
         "host_capacity_bytes": memory.host.capacity_bytes,
         "host_terms": dict(memory.host.terms),
         "nvme_bytes_per_node": memory.host.nvme_bytes_per_node,
-        "stages": [_stage(*each) for each in zip(memory.stages, phases_of(job.plan), strict=True)],
+        "stages": [
+            _stage(*each) for each in zip(memory.stages, padding_by_stage(job.plan), phases_of(job.plan), strict=True)
+        ],
     }
 
 
-def _stage(stage: StageMemory, phases: tuple[Phase, ...]) -> dict[str, Any]:
+def _stage(stage: StageMemory, padding: int, phases: tuple[Phase, ...]) -> dict[str, Any]:
     return {
         "pipeline_stage": stage.pipeline_stage,
         "phase": stage.phase,
         "terms": dict(stage.terms),
         "allocated_peak_bytes": stage.allocated_peak_bytes,
         "peak_bytes": stage.peak_bytes,
+        "padding_bytes": padding,
         "phases": [{"phase": phase.name, "allocated_bytes": phase.allocated_bytes} for phase in phases],
     }

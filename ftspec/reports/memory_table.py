@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ftspec.memory.estimate_model import TERMS, MemoryEstimate, StageMemory
-from ftspec.reports.amounts import escaped, gib, layout_in_words, phrase, verdict_in_words
+from ftspec.reports.amounts import Unit, escaped, gib, layout_in_words, phrase, unit_of, verdict_in_words
 from ftspec.reports.job_report import JobReport
-from ftspec.reports.memory_advice import advice_lines, overhead_lines, phase_lines
+from ftspec.reports.memory_advice import advice_lines, overhead_lines, padding_lines, phase_lines
 from ftspec.reports.memory_comparison import comparison
-from ftspec.reports.memory_host import host_lines
+from ftspec.reports.memory_host import host_lines, host_verdict
 
 _STYLES = {"fits": "green", "borderline": "yellow", "does_not_fit": "red"}
 _BAR_WIDTH = 40
@@ -52,10 +52,13 @@ def _print_job(console: Console, report: JobReport) -> None:
         columns = _columns(memory, _room(console.width))
         console.print(f"[dim]{_title(columns, memory)}[/dim]")
         console.print(_table(columns, memory))
+        refused = host_verdict(memory.host)
+        if refused:
+            console.print(f"[bold red]{refused}[/bold red]")
         console.print(_verdict(memory, console.width))
         host, phases = host_lines(memory.host), phase_lines(job, console.width)
         advice = advice_lines(report.advice, memory, console.width)
-        lines = (*host, *phases, *advice, *overhead_lines(job, console.width))
+        lines = (*host, *padding_lines(job), *phases, *advice, *overhead_lines(job, console.width))
         console.print("\n".join(map(escaped, lines)))
     console.print()
 
@@ -86,25 +89,29 @@ def _room(width: int) -> int:
     return max(2, min(_MOST_COLUMNS, (width - _TERM_WIDTH) // _COLUMN_WIDTH))
 
 
+def _unit(memory: MemoryEstimate) -> Unit:
+    return unit_of(memory.fullest.peak_bytes)
+
+
 def _title(columns: Sequence[Sequence[StageMemory]], memory: MemoryEstimate) -> str:
     shown = sum(map(len, columns))
     some = "" if shown == len(memory.stages) else f"; {shown} of {len(memory.stages)} stages"
-    return f"GiB on the most loaded GPU of each pipeline stage{some}"
+    return f"{_unit(memory).name} on the most loaded GPU of each pipeline stage{some}"
 
 
 def _table(columns: Sequence[Sequence[StageMemory]], memory: MemoryEstimate) -> Table:
-    """Terms by stage in GiB."""
-    table = Table()
+    """Terms by stage."""
+    table, unit = Table(), _unit(memory)
     table.add_column("term", no_wrap=True)
     for stages in columns:
         table.add_column(_heading(stages, memory), justify="right")
     each = [stages[0] for stages in columns]
     for term in TERMS:
         if any(stage.terms.get(term) for stage in memory.stages):
-            table.add_row(phrase(term), *(gib(stage.terms.get(term, 0)) for stage in each))
+            table.add_row(phrase(term), *(unit.of(stage.terms.get(term, 0)) for stage in each))
     table.add_section()
-    table.add_row("allocated peak", *(gib(stage.allocated_peak_bytes) for stage in each))
-    table.add_row("peak", *(gib(stage.peak_bytes) for stage in each), style="bold")
+    table.add_row("allocated peak", *(unit.of(stage.allocated_peak_bytes) for stage in each))
+    table.add_row("peak", *(unit.of(stage.peak_bytes) for stage in each), style="bold")
     table.add_row("at its peak in", *(phrase(stage.phase) for stage in each), style="dim")
     return table
 
@@ -112,9 +119,9 @@ def _table(columns: Sequence[Sequence[StageMemory]], memory: MemoryEstimate) -> 
 def _verdict(memory: MemoryEstimate, width: int) -> str:
     share = memory.peak_bytes / memory.capacity_bytes
     style, verdict = _STYLES[memory.verdict], verdict_in_words(memory)
-    low, high = memory.interval_bytes
+    (low, high), unit = memory.interval_bytes, _unit(memory)
     amounts = (
-        f": {gib(memory.peak_bytes)} GiB (between {gib(low)} and {gib(high)})"
+        f": {unit.said(memory.peak_bytes)} (between {unit.of(low)} and {unit.of(high)})"
         f" of {gib(memory.capacity_bytes)} GiB usable, {share:.0%}"
     )
     long = max(0, min(_BAR_WIDTH, width - len(verdict + amounts) - 1))

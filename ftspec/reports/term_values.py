@@ -8,7 +8,7 @@ from ftspec.memory.phases import phases_of
 from ftspec.memory.terms import Term
 from ftspec.plan.fields import value_at
 from ftspec.plan.model import MethodPlan, Plan
-from ftspec.reports.amounts import gib, phrase
+from ftspec.reports.amounts import phrase, unit_of
 from ftspec.reports.memory_host import host_lines
 from ftspec.reports.origin_text import origin_lines
 from ftspec.reports.term_text import letters_of
@@ -50,18 +50,18 @@ def _bytes_of(term: Term, stage: StageMemory) -> int:
 
 
 def _by_stage(term: Term, job: Job) -> Iterator[str]:
-    memory = job.memory
-    yield f"\nAt the peak of each stage on {job.plan.training.stack}, GiB:"
-    sizes = max(len(gib(_bytes_of(term, stage))) for stage in memory.stages)
+    memory, unit = job.memory, unit_of(job.memory.peak_bytes)
+    yield f"\nAt the peak of each stage on {job.plan.training.stack}, {unit.name}:"
+    sizes = max(len(unit.of(_bytes_of(term, stage))) for stage in memory.stages)
     for stage in memory.stages:
         mark = "   the fullest stage" if stage is memory.fullest else ""
-        amount = gib(_bytes_of(term, stage))
+        amount = unit.of(_bytes_of(term, stage))
         yield f"    stage {stage.pipeline_stage:<4} {amount:>{sizes}}   {phrase(stage.phase)}{mark}"
 
 
 def _by_phase(term: Term, job: Job) -> Iterator[str]:
     """What no phase has by itself (the overhead, the peak) has no lines."""
-    stage = job.memory.fullest
+    stage, unit = job.memory.fullest, unit_of(job.memory.peak_bytes)
     phases = phases_of(job.plan)[stage.pipeline_stage]
     amounts: Mapping[str, int] = {
         phase.name: phase.allocated_bytes if term.name == "allocated_peak" else phase.terms.get(term.name, -1)
@@ -69,7 +69,7 @@ def _by_phase(term: Term, job: Job) -> Iterator[str]:
     }
     if min(amounts.values()) < 0:
         return
-    yield f"\nIn each phase of stage {stage.pipeline_stage}, where the phase is highest, GiB:"
-    names, sizes = max(map(len, amounts)), max(len(gib(amount)) for amount in amounts.values())
+    yield f"\nIn each phase of stage {stage.pipeline_stage}, where the phase is highest, {unit.name}:"
+    names, sizes = max(map(len, amounts)), max(len(unit.of(amount)) for amount in amounts.values())
     for name, amount in amounts.items():
-        yield f"    {phrase(name):<{names}} {gib(amount):>{sizes}}{'   the peak' if name == stage.phase else ''}"
+        yield f"    {phrase(name):<{names}} {unit.of(amount):>{sizes}}{'   the peak' if name == stage.phase else ''}"

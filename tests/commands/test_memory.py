@@ -214,3 +214,51 @@ def test_a_what_if_that_nothing_understands(ftspec, good: Path, what_if: str, pl
     assert result.returncode == 1
     assert f"--> {place}\n" in result.stderr
     assert message in result.stderr
+
+
+def test_host_memory_that_is_too_small_is_in_the_headline(ftspec, good: Path) -> None:
+    small = ("--set", "parallelism.offload.optimizer=cpu", "--set", "hardware.host_memory=64GB")
+    result = ftspec("memory", good.name, *small)
+    lines = result.stdout.splitlines()
+    (host,) = [number for number, line in enumerate(lines) if line.startswith("does not fit into each node's main")]
+    assert "fits: " in lines[host + 1]
+    (job,) = json.loads(ftspec("memory", good.name, *small, "--format", "json").stdout)["jobs"]
+    assert (job["verdict"], job["host_verdict"]) == ("fits", "does_not_fit")
+    assert "too much" in ftspec("memory", good.name, *small, "--what-if", "training.seed=1").stdout
+    (job,) = reported(GOOD, settings=(small[1], "hardware.host_memory=1TB"))["jobs"]
+    assert job["host_verdict"] == "fits"
+    assert reported(GOOD)["jobs"][0]["host_verdict"] is None
+
+
+def test_padding_is_told_where_it_weighs(ftspec, good: Path) -> None:
+    assert "are padding" not in ftspec("memory", good.name).stdout
+    gpt2 = ("--set", "model.from=gpt2", "--set", "training.sequence_length=1Ki")
+    megatron = (
+        "--set",
+        "training.stack=megatron",
+        "--set",
+        "parallelism.zero_stage=0",
+        "--set",
+        "parallelism.tensor=4",
+    )
+    good.write_text(GOOD.replace("target deepspeed {}", ""))
+    text = ftspec("memory", good.name, *gpt2, *megatron).stdout
+    (line,) = [line for line in text.splitlines() if "are padding" in line]
+    (job,) = json.loads(ftspec("memory", good.name, *gpt2, *megatron, "--format", "json").stdout)["jobs"]
+    assert f" {job['stages'][0]['padding_bytes'] / 2**20:.2f} MiB are padding" in f" {line}"
+
+
+def test_amounts_of_a_tiny_job_are_in_mib(ftspec, good: Path) -> None:
+    good.write_text("""ft 1
+model { from = "gpt2"  num_hidden_layers = 2  vocab_size = 1024 }
+hardware { gpu = "L40S"  nodes = 1  gpus_per_node = 1 }
+training { stack = ddp  sequence_length = 128 }
+""")
+    (job,) = json.loads(ftspec("memory", good.name, "--format", "json").stdout)["jobs"]
+    text = ftspec("memory", good.name).stdout
+    assert f"fits: {job['peak_bytes'] / 2**20:.2f} MiB (" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("│ parameters")]
+    assert row.split("│")[2].strip() == f"{job['stages'][0]['terms']['parameters'] / 2**20:.2f}"
+    compared = ftspec("memory", good.name, "--what-if", "training.micro_batch_size=512").stdout
+    assert "GiB on the most loaded GPU" in compared, "one of the two is larger"
+    assert ", MiB:" in ftspec("explain", good.name, "memory.activations").stdout
