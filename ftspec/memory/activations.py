@@ -1,6 +1,9 @@
 """Activations: what the forward pass keeps for the backward pass."""
 
-from ftspec.memory.communication.torch_pipeline import TORCH_PIPELINES, another_micro_batch, passed_on
+from typing import NamedTuple
+
+from ftspec.memory.communication.pipeline import passed_on
+from ftspec.memory.communication.torch_pipeline import TORCH_PIPELINES, another_micro_batch
 from ftspec.memory.numbers import largest, weighted, when
 from ftspec.memory.outline import Turn
 from ftspec.memory.step.constants import embedding_leaf, masks, model_buffers, model_constants
@@ -12,12 +15,25 @@ INDEX_BYTES = 8
 """Token ids, labels and positions are int64."""
 
 
-def others_in_flight(frame: Frame, pipeline_stage: int) -> int:
-    """Bytes kept of the micro-batches in flight beside the one that runs, on one of the stages that are alike."""
+class Others(NamedTuple):
+    """Bytes of the micro-batches in flight beside the one that runs: what they keep, and what they passed on."""
+
+    activations: int
+    passed: int
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.activations + self.passed
+
+
+def others_in_flight(frame: Frame, pipeline_stage: int) -> Others:
+    """The other micro-batches on one of the stages that are alike."""
     chunks = max(1, frame.plan.parallelism.virtual_pipeline)
     more = largest(chunks_in_flight(frame.plan, pipeline_stage) - chunks, 0)
     beside = another_micro_batch(frame) if frame.plan.training.stack in TORCH_PIPELINES else 0
-    return (frame.one_micro_batch + beside) * more // chunks
+    kept = (frame.one_micro_batch + beside) * more // chunks
+    return Others(kept, passed_on(frame) * more // chunks)
 
 
 def kept_below(frame: Frame, turn: Turn) -> int:
@@ -94,7 +110,7 @@ def buffers_of_model(frame: Frame) -> int:
 @once_a_frame
 def constants(frame: Frame, backward: bool) -> int:
     """Ids, cosines and sines, the attention mask, and the dropout mask of the embedding: one each for all layers
-    (transformers' models/*/modeling_*.py); and what a stage passes on.
+    (transformers' models/*/modeling_*.py).
     """
     setting, layers = frame.setting, sum(frame.outline.counts)
     differentiated = embedding_trained(frame.plan) or inputs_require_gradients(frame.plan)
@@ -104,4 +120,4 @@ def constants(frame: Frame, backward: bool) -> int:
         form += embedding_leaf(setting)
     if not backward or frame.plan.training.activation_checkpointing == "full":
         form += masks(setting)
-    return form.at(frame.point) + passed_on(frame)
+    return form.at(frame.point)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ftspec.memory.activations import others_in_flight
+from ftspec.memory.activations import Others, others_in_flight
 from ftspec.memory.communication.fsdp2 import gathered_root
 from ftspec.memory.estimate_model import MemoryEstimate, StageMemory, Verdict
 from ftspec.memory.facts import fact
@@ -65,7 +65,7 @@ class StageStep(NamedTuple):
     moments: list[tuple[Moment, int]]
     highest: Highest
     main_stream: Highest
-    others: int
+    others: Others
     gathered: int
 
 
@@ -107,31 +107,31 @@ def stage_peak(plan: Plan, step: StageStep, fixed: int) -> tuple[int, int]:
     """Bytes of tensors at a stage's peak, and with the framework's overhead. `fixed`: `fixed_overhead(plan)`."""
     states = step.states
     held = states.parameters + states.master_parameters + states.optimizer_states
-    allocated = held + largest(step.highest.alone, step.highest.beside + step.others)
+    allocated = held + largest(step.highest.alone, step.highest.beside + step.others.total)
     aside = 0
     if plan.training.stack in STREAMS_APART:
-        main_stream = largest(step.main_stream.alone, step.main_stream.beside + step.others)
+        main_stream = largest(step.main_stream.alone, step.main_stream.beside + step.others.total)
         aside = other_streams(step.gathered, states.gradients, allocated, held + main_stream)
     return allocated, allocated + framework_overhead(plan, fixed, allocated, aside)
 
 
-def terms_at(moment: Moment, states: States, others: int) -> dict[str, int]:
+def terms_at(moment: Moment, states: States, others: Others) -> dict[str, int]:
     """The bytes of each term at a moment of a stage, but for `framework_overhead`."""
     return {
         "parameters": states.parameters,
         "gradients": moment.gradients,
         "master_parameters": states.master_parameters,
         "optimizer_states": states.optimizer_states,
-        "activations": moment.activations + others * moment.in_flight,
+        "activations": moment.activations + others.activations * moment.in_flight,
         "logits": moment.logits,
         "temporary": moment.temporary,
-        "communication_buffers": moment.communication_buffers,
+        "communication_buffers": moment.communication_buffers + others.passed * moment.in_flight,
     }
 
 
 def _stage(plan: Plan, step: StageStep, fixed: int) -> StageMemory:
     allocated, needed = stage_peak(plan, step, fixed)
-    peak, _ = max(step.moments, key=lambda each: each[1] + step.others * each[0].in_flight)
+    peak, _ = max(step.moments, key=lambda each: each[1] + step.others.total * each[0].in_flight)
     terms = terms_at(peak, step.states, step.others)
     terms["framework_overhead"] = needed - allocated
     return StageMemory(step.pipeline_stage, peak.phase, terms, allocated, needed)

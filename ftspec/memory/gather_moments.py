@@ -34,11 +34,18 @@ def _forward(step: Step, groups: Groups) -> Iterator[Moment]:
     if last is None:
         return
     activations = constants(frame, backward=False) + _residual(step)
-    buffers = step.buffers.always + 2 * groups.root + 2 * groups.layer
+    buffers = step.buffers.always + step.buffers.passed + 2 * groups.root + 2 * groups.layer
     yield Moment("forward", activations, step.logits, 0, buffers, before, in_flight=0)
     activations = activations + below_in_forward(frame, last) + casts_in_forward(frame)
     there = groups.layers if stays_gathered(frame) else groups.layer
-    buffers = step.buffers.always + groups.root + there + groups.layer + when(last.has_below, groups.layer)
+    buffers = (
+        step.buffers.always
+        + step.buffers.passed
+        + groups.root
+        + there
+        + groups.layer
+        + when(last.has_below, groups.layer)
+    )
     yield Moment("forward", activations, step.logits, 0, buffers, before)
 
 
@@ -48,7 +55,7 @@ def _backward(step: Step, groups: Groups) -> Iterator[Moment]:
     gathered none is copied.
     """
     frame, fixed, incoming = step.frame, constants(step.frame, backward=True), _residual(step)
-    always, kept = step.buffers.always + groups.root, stays_gathered(step.frame)
+    always, kept = step.buffers.always + step.buffers.passed + groups.root, stays_gathered(step.frame)
     for turn in frame.outline.turns:
         beside = when(turn.has_above, step.buffers.behind) + step.buffers.left_by(turn)
         buffers = always + (groups.layers if kept else 2 * groups.layer) + beside

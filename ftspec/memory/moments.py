@@ -54,7 +54,7 @@ def _forward(step: Step) -> Iterator[Moment]:
     where tensors come and go.
     """
     frame, before, last = step.frame, step.gradients.before, step.frame.outline.last
-    buffers = step.buffers.always + step.buffers.ends
+    buffers = step.buffers.always + step.buffers.passed + step.buffers.ends
     logits = loss_forward_logits(frame) if frame.head else 0
     yield Moment("forward", kept_in_forward(frame), logits, communication_buffers=buffers, gradients=before)
     if last is None:
@@ -63,7 +63,7 @@ def _forward(step: Step) -> Iterator[Moment]:
     activations = (
         below_in_forward(frame, last) + constants(frame, backward=False) + layer.first + casts_in_forward(frame)
     )
-    buffers = step.buffers.always + step.buffers.forward
+    buffers = step.buffers.always + step.buffers.passed + step.buffers.forward
     if layer.forward is not None:
         yield step.moment("forward", layer.forward, activations, buffers, before)
 
@@ -73,7 +73,7 @@ def _loss_backward(step: Step) -> Iterator[Moment]:
     if frame.head is None or frame.head.backward is None:
         return
     activations = frame.one_micro_batch + constants(frame, backward=True)
-    buffers = step.buffers.always + step.buffers.ends - step.buffers.freed_before_loss
+    buffers = step.buffers.always + step.buffers.passed + step.buffers.ends - step.buffers.freed_before_loss
     yield step.moment("loss_backward", frame.head.backward, activations, buffers, step.gradients.before)
 
 

@@ -13,6 +13,17 @@ def received(frame: Frame) -> int:
     return when(frame.plan.parallelism.pipeline > 1, 2 * one)
 
 
+def passed_on(frame: Frame) -> int:
+    """A micro-batch's output, which a stage holds until that has run backward
+    (torch/distributed/pipelining/stage.py, `forward_one_chunk`: `fwd_cache`; deepspeed/runtime/pipe/engine.py,
+    `_exec_forward_pass`: `pipe_buffers`); on the last stage it is the logits.
+    """
+    if frame.section.head or frame.plan.training.stack == "megatron":
+        return 0
+    one = frame.point.shard_tokens * frame.setting.shape.hidden_size * frame.setting.residual
+    return when(frame.plan.parallelism.pipeline > 1, one)
+
+
 def passed_between_stages(frame: Frame) -> Buffers:
     """What Megatron's schedule holds of a stage's neighbours beside its own layers' tensors. Under 1F1B: all stages but
     the first hold the gradient that they sent last; the last one another tensor while it runs forward; the first one

@@ -26,22 +26,13 @@ def received_ahead(frame: Frame) -> int:
     return when(plan.parallelism.pipeline > 1, tensors * _stream(frame))
 
 
-def passed_on(frame: Frame) -> int:
-    """A micro-batch's output lives as long as its activations (torch/distributed/pipelining/stage.py,
-    `forward_one_chunk`: `fwd_cache`); on the last stage it is the logits.
-    """
-    if frame.plan.training.stack not in TORCH_PIPELINES or frame.section.head:
-        return 0
-    return when(frame.plan.parallelism.pipeline > 1, _stream(frame))
-
-
 def another_micro_batch(frame: Frame) -> int:
-    """What a further micro-batch in flight keeps beside its layers: its output, its cosines and sines, its mask where
-    layers are recomputed. Its input, where the first layer keeps it, lies where it was received.
+    """What a further micro-batch in flight keeps beside its layers: its cosines and sines, its mask where layers are
+    recomputed. Its input, where the first layer keeps it, lies where it was received.
     """
     checkpointed = frame.plan.training.activation_checkpointing == "full"
     form = model_constants(frame.setting, 0, differentiated=True)
-    beside = passed_on(frame) + (form + masks(frame.setting) if checkpointed else form).at(frame.point)
+    beside = (form + masks(frame.setting) if checkpointed else form).at(frame.point)
     if frame.section.embedding or not frame.layers:
         return beside
     first = frame.layers[0]

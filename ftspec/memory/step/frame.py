@@ -20,9 +20,6 @@ from ftspec.plan.model import Plan
 
 Work = TypeVar("Work", bound=Callable[..., Any])
 
-PIPELINE_OF_DEEPSPEED = frozenset({"deepspeed", "megatron_deepspeed"})
-"""Stacks whose pipeline is DeepSpeed's."""
-
 
 class Measured(NamedTuple):
     """A part in bytes: what it keeps (and what of that grows with pairs of positions), what is stored of it between
@@ -82,14 +79,8 @@ class Frame:
 
     @cached_property
     def one_micro_batch(self) -> int:
-        """Bytes that a stage keeps of one micro-batch: of all its layers; and its output, which DeepSpeed's pipeline
-        holds until the micro-batch has run backward (deepspeed/runtime/pipe/engine.py, `pipe_buffers`).
-        """
-        layers = weighted(self.outline.stored, [layer.stored for layer in self.layers])
-        if self.plan.training.stack not in PIPELINE_OF_DEEPSPEED:
-            return layers
-        output = self.point.shard_tokens * (self.setting.shape.hidden_size * self.setting.residual)
-        return layers + when(self.plan.parallelism.pipeline > 1, output)
+        """Bytes that a stage keeps of one micro-batch: of all its layers."""
+        return weighted(self.outline.stored, [layer.stored for layer in self.layers])
 
     @cached_property
     def largest_layer(self) -> int:
