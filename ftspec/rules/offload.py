@@ -4,12 +4,21 @@ from collections.abc import Iterator
 
 from ftspec.core.finding import Finding, Severity
 from ftspec.core.rule import Rule
+from ftspec.memory.deepspeed.engine import largest_tensor
+from ftspec.memory.holdings import replicas
+from ftspec.memory.kinds import kinds_of
+from ftspec.memory.numbers import parts
+from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer
 from ftspec.plan.model import Plan
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed
 
 _OPTIMIZER, _PARAMETERS = "parallelism.offload.optimizer", "parallelism.offload.parameters"
+_FULL_8B, _TWO = 'from = "meta-llama/Llama-3.1-8B"', 'gpu = "H100-SXM5-80GB"  nodes = 1  gpus_per_node = 2'
+_TRAINING = "stack = deepspeed  activation_checkpointing = full"
+_NVME = "zero_stage = 3  offload { optimizer = nvme  parameters = nvme }"
+_BUFFER = "zero_optimization {{ offload_param {{ buffer_size = {size} }} }}"
 _DEEPSPEED = ("deepspeed", "megatron_deepspeed")
 
 
@@ -98,3 +107,38 @@ def fsdp_offloads_both(rule: Rule, plan: Plan) -> Iterator[Finding]:
             blamed(plan, _OPTIMIZER, _PARAMETERS),
             "write offload { optimizer = cpu  parameters = cpu }",
         )
+
+
+@plan_rule(
+    "FT249",
+    Severity.ERROR,
+    "a parameter is larger than the buffers that carry it from NVMe",
+    "With parameters on NVMe a rank's part of each tensor passes through a buffer of `buffer_size` elements, by default"
+    " 100 million. DeepSpeed refuses a larger part when it first divides the parameters"
+    " (deepspeed/runtime/swap_tensor/partitioned_param_swapper.py, `get_buffer`). It is the embedding or the head of a"
+    " large vocabulary over few GPUs, or the joined experts of a layer.",
+    bad=job(model=_FULL_8B, hardware=_TWO, training=_TRAINING, parallelism=_NVME),
+    good=job(model=_FULL_8B, hardware=_TWO, training=_TRAINING, parallelism=_NVME)
+    + f'target deepspeed {{ nvme_path = "/local_nvme"  raw {{ {_BUFFER.format(size=262_668_288)} }} }}\n',
+)
+def parameters_pass_through_their_buffers(rule: Rule, plan: Plan) -> Iterator[Finding]:
+    """A rank's part of the largest tensor against `offload_param.buffer_size`."""
+    layout = plan.parallelism
+    if plan.training.stack not in _DEEPSPEED or layout.offload_parameters != "nvme" or layout.zero_stage < 3:
+        return
+    part, size = _largest_part(plan), plan.zero.param_buffer_size
+    if part > size:
+        yield rule.finding(
+            f"a rank's part of the largest tensor has {part:,} elements, and the buffers for parameters on nvme have"
+            f" {size:,}: DeepSpeed refuses it",
+            blamed(plan, _PARAMETERS),
+            f"write target deepspeed {{ raw {{ {_BUFFER.format(size=part)} }} }}, or use more GPUs",
+        )
+
+
+def _largest_part(plan: Plan) -> int:
+    """Elements of it, padded (deepspeed/runtime/zero/partition_parameters.py, `_partition_param`, `_aligned_size`)."""
+    kinds = kinds_of(plan).each
+    layers = [of(plan, kind) for kind in kinds for of in (trained_layer, frozen_layer)]
+    ends = [of(plan, embedding=True, head=True) for of in (trained_ends, frozen_ends)]
+    return parts(largest_tensor([*layers, *ends]), replicas(plan).dense)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ftspec.pipeline import check_text
 from ftspec.rules.example import DEEP_LLAMA, SMALL_MIXTRAL, job
 from ftspec.rules.stacks import STACKS, stack_features
 from tests.rules.checking import applied, errors, findings
@@ -62,6 +63,22 @@ def test_distributed_optimizer_with_one_replica() -> None:
 def test_offload_against_stage(stage: int, offload: str, code: str | None) -> None:
     found = errors(training="stack = deepspeed", parallelism=f"zero_stage = {stage}  offload {{ {offload} }}")
     assert found & {"FT245", "FT246", "FT247"} == ({code} if code else set())
+
+
+@pytest.mark.parametrize(("size", "refused"), [(None, True), (262_668_287, True), (262_668_288, False)])
+def test_a_part_on_nvme_fits_its_buffer(size: int | None, refused: bool) -> None:
+    """Half of a table of 128,256 × 4,096."""
+    raw = f"raw {{ zero_optimization {{ offload_param {{ buffer_size = {size} }} }} }}" if size else ""
+    text = job(
+        model='from = "meta-llama/Llama-3.1-8B"',
+        hardware='gpu = "H100-SXM5-80GB"  nodes = 1  gpus_per_node = 2',
+        training="stack = deepspeed",
+        parallelism="zero_stage = 3  offload { optimizer = nvme  parameters = nvme }",
+    )
+    checked = check_text(f'{text}target deepspeed {{ nvme_path = "/local_nvme"  {raw} }}\n', "job.ft")
+    found = [finding for finding in checked.findings if finding.code == "FT249"]
+    assert bool(found) == refused
+    assert all("buffer_size = 262668288" in (finding.help or "") for finding in found)
 
 
 @pytest.mark.parametrize(
