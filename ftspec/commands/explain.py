@@ -69,7 +69,8 @@ def _rule(code: str) -> int:
 
 
 def _unknown(what: str, word: str, known: Iterable[str], listed: str) -> int:
-    near = nearest(word, known)
+    term = _find_term(word.lower())
+    near = f"{_MEMORY}{term.name}" if term else nearest(word, known)
     guess = f"; did you mean {near}?" if near else "."
     print(f"ftspec explain: no {what} {word}{guess} {listed}", file=sys.stderr)
     return 2
@@ -101,24 +102,35 @@ def _of_file(file: str, path: str, settings: list[str]) -> int:
     from ftspec.reports.origin_text import known_paths, paths_at
 
     term = _find_term(path) if path.startswith(_MEMORY) else None
-    paths = paths_at(path)
+    of_memory, paths = term is not None or path == "memory", paths_at(path)
     if path.startswith(_MEMORY) and term is None:
         return _unknown_term(path)
-    if term is None and not paths:
+    if not of_memory and not paths:
         return _unknown("path", path, known_paths(), "paths are those of a spec's fields, as in parallelism.tensor")
     checked = check_file(file, settings)
-    if not checked.jobs or (term and not checked.whole):
+    if not checked.jobs or (of_memory and not checked.whole):
         print_findings([checked])
         return checked.exit_code or 1
-    print(_values_of_term(checked, term) if term else _origins(checked, paths))
+    if of_memory:
+        print(_values_of_term(checked, term) if term else _terms_of(checked))
+    else:
+        print(_origins(checked, paths))
     return 0
+
+
+def _terms_of(checked: Checked) -> str:
+    from ftspec.reports.term_values import values_of_terms
+
+    return "\n\n".join(map(values_of_terms, checked.jobs))
 
 
 def _values_of_term(checked: Checked, term: Term) -> str:
     from ftspec.reports.term_text import formula_text, source_text
     from ftspec.reports.term_values import term_values
 
-    return "\n".join([formula_text(term), *(term_values(term, job) for job in checked.jobs), source_text(term)])
+    return "\n".join(
+        [formula_text(term), *(term_values(term, job) for job in checked.jobs), source_text(term, checked.plans)]
+    )
 
 
 def _origins(checked: Checked, paths: tuple[str, ...]) -> str:

@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ftspec.core.resources import json_beside
+from ftspec.plan.fields import value_at
+from ftspec.plan.model import Plan
 
 _PACKAGE = "ftspec.memory"
 _SOURCE = re.compile(r"\w\.(py|h|cpp)\b|et al\.")
@@ -79,14 +81,29 @@ def symbols() -> Mapping[str, str]:
     return letters
 
 
-def work_of(term: Term) -> list[Work]:
-    """The functions of a term, the one that says most first. Raises AttributeError for one that is not there."""
+def work_of(term: Term, plan: Plan | None = None) -> list[Work]:
+    """The functions of a term, the one that says most first; of a plan's those of its stack and its optimizer. Raises
+    AttributeError for one that is not there.
+    """
     found: dict[tuple[str, str], Work] = {}
     for path in term.functions:
+        if plan is not None and not _takes_part(path, plan):
+            continue
         module, _, name = path.partition(":")
         for each in [name] if name else sourced(module):
             found.setdefault((module, each), _work(module, each))
     return list(found.values())
+
+
+def _takes_part(path: str, plan: Plan) -> bool:
+    """Whether a function's module works anything out for a plan's stack and optimizer."""
+    parts = path.partition(":")[0].split(".")
+    modules = {".".join(parts[: number + 1]) for number in range(len(parts))}
+    for setting, rows in _registry()["only"].items():
+        value = value_at(plan, setting)
+        if any(value not in values for module, values in rows.items() if module in modules):
+            return False
+    return True
 
 
 def sourced(module: str) -> list[str]:

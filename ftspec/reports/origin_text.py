@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ftspec.catalog.shape import ModelShape
+from ftspec.catalog.shape_parts import MlaShape, MoeShape
 from ftspec.memory.terms import terms
 from ftspec.plan.fields import plan_paths, value_at
 from ftspec.plan.model import Plan
@@ -23,7 +24,13 @@ _SHAPE_SHOWN = (
     "moe",
     "mla",
 )
-_SPEC_NAMES = {"parallelism.offload.": "parallelism.offload_", "training.learning_rate_scheduler": "training.scheduler"}
+_SPEC_NAMES = {
+    "parallelism.offload.": "parallelism.offload_",
+    "training.learning_rate_scheduler": "training.scheduler",
+    "model.from": "model.id",
+}
+_SPEC_BLOCKS = {"parallelism.offload": "parallelism.offload_"}
+"""Blocks of a spec whose fields lie beside others in the plan."""
 
 
 def known_paths() -> tuple[str, ...]:
@@ -36,7 +43,8 @@ def paths_at(path: str) -> tuple[str, ...]:
     for written, stored in _SPEC_NAMES.items():
         path = stored + path.removeprefix(written) if path.startswith(written) else path
     exact = [each for each in known_paths() if each == path]
-    below = [each for each in plan_paths() if each.startswith(f"{path}.")]
+    start = _SPEC_BLOCKS.get(path, f"{path}.")
+    below = [each for each in plan_paths() if each.startswith(start)]
     return tuple(part for each in exact or below for part in _expanded(each))
 
 
@@ -67,10 +75,13 @@ def derivation_lines(plan: Plan, path: str, depth: int = 1) -> list[str]:
 
 
 def _path_named(name: str, path: str) -> str | None:
-    """The plan path that a formula means by a name: of its own block, else the only one of that name."""
+    """The plan path that a formula means by a name: of its own block, else the only one of that name; a field of a
+    block in a block is meant there alone, as `targets` may be a word.
+    """
     named = [each for each in plan_paths() if each.rpartition(".")[2] == name and each != path]
     own = [each for each in named if _parent(each) == _parent(path)]
-    return own[0] if own else named[0] if len(named) == 1 else None
+    outer = [each for each in named if each.count(".") < 2]
+    return own[0] if own else outer[0] if len(named) == len(outer) == 1 else None
 
 
 def origin_of(plan: Plan, path: str) -> Origin:
@@ -90,6 +101,10 @@ def value_in_words(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, MoeShape):
+        return f"{value.num_experts:,} experts, top {value.num_experts_per_tok}"
+    if isinstance(value, MlaShape):
+        return f"keys and values in {value.kv_lora_rank:,} numbers a token"
     if hasattr(value, "__dataclass_fields__"):
         return str(getattr(value, "id", type(value).__name__))
     return str(value)

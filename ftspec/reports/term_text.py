@@ -2,9 +2,10 @@
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from ftspec.memory.terms import Term, facts_of, symbols, terms, work_of
+from ftspec.memory.terms import Term, Work, facts_of, symbols, terms, work_of
+from ftspec.plan.model import Plan
 
 _WIDTH = 100
 _LETTER = re.compile(r"(?<![\w'])([A-Za-z])(?![\w'])")
@@ -27,9 +28,12 @@ def formula_text(term: Term) -> str:
     return "\n".join([f"memory.{term.name}: {term.meaning}", *_formula(term)])
 
 
-def source_text(term: Term) -> str:
-    """The functions that work it out. What they do and where that is known from are their own docstrings."""
-    return "\n".join([*_work(term), *_facts(term)])
+def source_text(term: Term, plans: Sequence[Plan] = ()) -> str:
+    """The functions that work it out, of plans those that do so for one of them. What they do and where that is known
+    from are their own docstrings.
+    """
+    work = dict.fromkeys(each for plan in plans or (None,) for each in work_of(term, plan))
+    return "\n".join([*_work(work), *_facts(term)])
 
 
 def _formula(term: Term) -> Iterator[str]:
@@ -41,11 +45,11 @@ def _formula(term: Term) -> Iterator[str]:
         yield from _wrapped(f"with {letters}", "    ", "      ")
 
 
-def _work(term: Term) -> Iterator[str]:
+def _work(work: Iterable[Work]) -> Iterator[str]:
     yield "\nWorked out by:"
-    for work in work_of(term):
-        yield f"    {work.name} ({work.file})"
-        for paragraph in work.doc.split("\n\n"):
+    for each in work:
+        yield f"    {each.name} ({each.file})"
+        for paragraph in each.doc.split("\n\n"):
             yield from _wrapped(" ".join(paragraph.split()), " " * 8, " " * 8)
 
 

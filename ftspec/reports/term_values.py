@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from ftspec.checked import Job
 from ftspec.memory.estimate_model import StageMemory
 from ftspec.memory.phases import phases_of
-from ftspec.memory.terms import Term
+from ftspec.memory.terms import Term, terms
 from ftspec.plan.fields import value_at
 from ftspec.plan.model import MethodPlan, Plan
 from ftspec.reports.amounts import phrase, unit_of
@@ -21,6 +21,19 @@ def term_values(term: Term, job: Job) -> str:
     if term.name == "host":
         return "\n".join([*_inputs(term, job), *_on_the_host(job)])
     return "\n".join([*_inputs(term, job), *_by_stage(term, job), *_by_phase(term, job)])
+
+
+def values_of_terms(job: Job) -> str:
+    """Every term on the fullest stage, a line each; what is in main memory is of a node."""
+    stage, host, unit = job.memory.fullest, job.memory.host, unit_of(job.memory.peak_bytes)
+    amounts = {
+        name: host.bytes_per_node if name == "host" else _bytes_of(term, stage) for name, term in terms().items()
+    }
+    sizes = max(len(unit.of(amount)) for amount in amounts.values())
+    lines = [
+        f"memory.{name:<22} {unit.of(amount):>{sizes}}   {terms()[name].meaning}" for name, amount in amounts.items()
+    ]
+    return "\n".join([f"Stage {stage.pipeline_stage} on {job.plan.training.stack}, {unit.name}:", *lines])
 
 
 def _on_the_host(job: Job) -> Iterator[str]:

@@ -95,3 +95,54 @@ def test_the_host_s_memory_is_explained_with_and_without_offload(ftspec, good: P
     text = ftspec("explain", good.name, "memory.host", "--set", "parallelism.offload.optimizer=cpu").stdout
     (line,) = [line for line in text.splitlines() if "each node's main memory" in line]
     assert line.strip() in ftspec("memory", good.name, "--set", "parallelism.offload.optimizer=cpu").stdout
+
+
+def test_a_derivation_names_what_it_means(ftspec, good: Path) -> None:
+    text = ftspec("explain", good.name, "training.stack").stdout
+    assert text.splitlines()[0] == "training.stack = deepspeed   derived: follows the targets"
+    assert "training.method.targets" not in text
+
+
+def test_what_lies_below_a_path(ftspec, good: Path) -> None:
+    lines = ftspec("explain", good.name, "parallelism.offload").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["parallelism.offload_optimizer", "parallelism.offload_parameters"]
+    assert ftspec("explain", good.name, "model.from").stdout.startswith("model.id = meta-llama/Llama-3.1-8B ")
+    lines = ftspec("explain", good.name, "memory").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [f"memory.{name}" for name in terms()]
+    (shown,) = [line for line in ftspec("memory", good.name).stdout.splitlines() if line.startswith("│ peak ")]
+    (listed,) = [line for line in lines if line.startswith("memory.peak ")]
+    assert listed.split()[1] == shown.split("│")[2].strip()
+
+
+@pytest.mark.parametrize("word", ["activations", "Memory.activations", "memory.Activations", "memory.activatons"])
+def test_a_term_is_meant(ftspec, good: Path, word: str) -> None:
+    for subject in ((word,), (good.name, word)):
+        result = ftspec("explain", *subject)
+        assert result.returncode == 2
+        assert "did you mean memory.activations?" in result.stderr
+
+
+def test_experts_and_latent_attention_are_told_in_numbers(ftspec, good: Path) -> None:
+    good.write_text(GOOD.replace("meta-llama/Llama-3.1-8B", "deepseek-ai/DeepSeek-V3"))
+    text = ftspec("explain", good.name, "model.shape").stdout
+    assert "model.shape.moe = 256 experts, top 8 " in text
+    assert "Shape" not in text
+
+
+def test_functions_are_those_of_the_job_s_stack_and_optimizer(ftspec, good: Path) -> None:
+    every = ftspec("explain", "memory.optimizer_states").stdout
+    own = ftspec("explain", good.name, "memory.optimizer_states").stdout
+    for name in ("adafactor", "muon", "sgd", "adam_8bit"):
+        assert f"optimizers/{name}.py" in every
+        assert f"optimizers/{name}.py" not in own
+    assert "optimizers/adam.py" in own
+    buffers = ftspec("explain", good.name, "memory.communication_buffers").stdout
+    assert "communication/deepspeed.py" in buffers
+    assert "communication/fsdp2.py" not in buffers
+    both = ftspec("explain", TWO_STACKS, "memory.activations").stdout
+    assert "step/megatron.py" in both
+
+
+def test_what_the_peak_and_the_overhead_depend_on(ftspec) -> None:
+    assert "training.stack" in ftspec("explain", "memory.framework_overhead").stdout
+    assert "training.method.kind" in ftspec("explain", "memory.peak").stdout

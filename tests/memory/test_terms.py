@@ -134,3 +134,12 @@ def test_logits_have_the_bytes_that_their_formula_says() -> None:
     amounts = {phase.name: phase.terms["logits"] for phase in phases}
     assert amounts["forward"] == logits * (2 + 2 + 4 + 4)
     assert amounts["loss_backward"] == logits * (2 + 4)
+
+
+@pytest.mark.parametrize("stack", OTHERWISE["training.stack"])
+def test_modules_of_single_stacks_are_those_of_functions(stack: str) -> None:
+    """A stack's own module is left out of what another stack's jobs are told, and of nothing else."""
+    buffers, plan = terms()["communication_buffers"], plan_of(stack=stack)
+    every = {work.file for work in work_of(buffers)}
+    own = {work.file for work in work_of(buffers, plan)}
+    assert f"ftspec/memory/communication/{stack}.py" in own < every
