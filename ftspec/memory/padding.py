@@ -60,11 +60,11 @@ def _divided(plan: Plan) -> _Divided:
 def _padded(plan: Plan, section: Section, holding: Holding, held: Held, degrees: Degrees) -> Held:
     """Elements of padding in what a rank holds of the trained weights."""
     rows = vocabulary_padding(plan, trained_ends(plan, section.embedding, section.head))
-    each = [
+    weights, gradients, updated = (
         shard_padding(part, holding, degrees if shared else Degrees(1, 1)) + rows // (degrees.dense if shared else 1)
         for part, shared in zip(held, _divided(plan), strict=True)
-    ]
-    return Held(*each[:2], 0 if is_layer_wise(plan) else each[2])
+    )
+    return Held(weights, gradients, 0 if is_layer_wise(plan) else updated)
 
 
 def _frozen_padding(plan: Plan, kinds: Kinds, section: Section, degrees: Degrees) -> int:

@@ -64,18 +64,21 @@ def _print_job(console: Console, report: JobReport) -> None:
 
 
 def _columns(memory: MemoryEstimate, most: int) -> list[tuple[StageMemory, ...]]:
-    """Neighbours that are alike share a column. Of more columns than there is room for, the ends and the fullest."""
+    """Neighbours that are alike share a column. Of more columns than there is room for, or than a glance takes in, the
+    ends, the fullest, and one of those between, nearest to the middle.
+    """
     alike = [
         tuple(stages) for _, stages in groupby(memory.stages, lambda stage: (tuple(stage.terms.items()), stage.phase))
     ]
     if len(alike) <= most:
         return alike
-    fullest = sorted(alike, key=lambda stages: -stages[0].peak_bytes)
-    kept = [alike[0], alike[-1]]
-    for stages in fullest:
-        if len(kept) < most and stages not in kept:
-            kept.append(stages)
-    return [stages for stages in alike if stages in kept or memory.fullest in stages]
+    kept = [each for each in (alike[0], alike[-1]) if memory.fullest not in each]
+    kept.append(next(stages for stages in alike if memory.fullest in stages))
+    between = [stages for stages in alike[1:-1] if stages not in kept]
+    if len(kept) < most:
+        middle = len(memory.stages) - 1
+        kept.append(min(between, key=lambda stages: abs(stages[0].pipeline_stage + stages[-1].pipeline_stage - middle)))
+    return [stages for stages in alike if stages in kept]
 
 
 def _heading(stages: Sequence[StageMemory], memory: MemoryEstimate) -> str:

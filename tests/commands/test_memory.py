@@ -262,3 +262,16 @@ training { stack = ddp  sequence_length = 128 }
     compared = ftspec("memory", good.name, "--what-if", "training.micro_batch_size=512").stdout
     assert "GiB on the most loaded GPU" in compared, "one of the two is larger"
     assert ", MiB:" in ftspec("explain", good.name, "memory.activations").stdout
+
+
+def test_of_many_stages_the_ends_the_fullest_and_a_middle_one_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    deep = GOOD.replace("nodes = 1", "nodes = 32").replace("zero_stage = 3", "pipeline = 32").replace("= 64", "= 2048")
+    checked = check_text(deep.replace("target deepspeed {}", ""), "job.ft", ["training.stack=megatron"])
+    print_memory(job_reports(checked), 160)
+    text = capsys.readouterr().out
+    (heading,) = [line for line in text.splitlines() if "┃ term" in line]
+    shown_stages = [int(word.split()[1]) for word in heading.split("┃")[2:-1]]
+    fullest = checked.jobs[0].memory.fullest.pipeline_stage
+    assert shown_stages == sorted({0, fullest, 31, shown_stages[len(shown_stages) // 2]})
+    assert any(8 < stage < 24 for stage in shown_stages)
+    assert f"{len(shown_stages)} of 32 stages" in text
