@@ -8,7 +8,7 @@ from ftspec.memory.holdings import Degrees, tensorwise_part
 from ftspec.memory.kinds import Kinds
 from ftspec.memory.numbers import parts, weighted
 from ftspec.memory.outline import Section
-from ftspec.memory.shard import NOTHING, Cuts, Shard, cut_tensors, cuts_of
+from ftspec.memory.shard import NOTHING, Cuts, Shard, Tensor, cut_tensors, cuts_of
 from ftspec.memory.step.code import code_of
 from ftspec.memory.weights import layer_weights
 from ftspec.plan.model import Plan
@@ -65,6 +65,14 @@ def packed_of(plan: Plan, kinds: Kinds, section: Section, degrees: Degrees, shar
 def _held(elements: int, degrees: Degrees, sharded: bool, double_quantization: bool) -> int:
     packed = 2 * parts(parts(elements, 4), degrees.dense) if sharded else parts(elements, 2)
     return packed + scale_bytes(elements, double_quantization)
+
+
+@cache
+def as_held(matrices: Shard) -> Shard:
+    """Packed matrices as the parameters that they are: numbers of the 16-bit storage type, four weights in each
+    (bitsandbytes/functional.py, `quantize_4bit`: `quant_storage`).
+    """
+    return Shard(tuple((Tensor(parts(tensor.elements, 4), 1), times) for tensor, times in matrices.dense), ())
 
 
 @cache

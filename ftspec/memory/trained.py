@@ -99,12 +99,13 @@ def frozen_ends(plan: Plan, embedding: bool, head: bool) -> Shard:
     """The tensors of the embedding and the head that are held and not updated."""
     if plan.training.method.kind == "full":
         return NOTHING
-    return _rest(ends_shard(plan, embedding, head), trained_ends(plan, embedding, head))
+    return without(ends_shard(plan, embedding, head), trained_ends(plan, embedding, head))
 
 
 @cache
-def _rest(whole: Shard, trained: Shard) -> Shard:
-    return Shard(_without(whole.dense, trained.dense), _without(whole.expert, trained.expert))
+def without(whole: Shard, some: Shard) -> Shard:
+    """The tensors of a shard that are not some of it."""
+    return Shard(_without(whole.dense, some.dense), _without(whole.expert, some.expert))
 
 
 def _without(every: Sizes, some: Sizes) -> Sizes:

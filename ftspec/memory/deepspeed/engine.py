@@ -3,12 +3,14 @@
 from typing import Literal, NamedTuple
 
 from ftspec.memory.holdings import Holding, replicas, trained_holding
+from ftspec.memory.kinds import Kind
 from ftspec.memory.numbers import choose, smallest
 from ftspec.memory.optimizers import adam, sgd
-from ftspec.memory.shard import Shard
+from ftspec.memory.quantization import as_held, packed_matrices
+from ftspec.memory.shard import Shard, cuts_of
 from ftspec.memory.states import flat_elements
 from ftspec.memory.step.frame import Frame, once_a_frame
-from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer
+from ftspec.memory.trained import frozen_ends, frozen_layer, trained_ends, trained_layer, without
 from ftspec.memory.trained_width import gradient_width, trained_width
 from ftspec.plan.model import Plan
 
@@ -60,10 +62,19 @@ def trained_shards(frame: Frame) -> list[Shard]:
 
 
 def frozen_shards(frame: Frame) -> list[Shard]:
-    """The frozen tensors of a layer of each kind, and of the ends."""
+    """The frozen tensors of a layer of each kind, and of the ends; packed ones as they are held."""
     plan, section = frame.plan, frame.section
-    layers = [frozen_layer(plan, frame.kinds.each[kind]) for kind in section.outline.kinds]
+    layers = [_frozen_layer(frame, frame.kinds.each[kind]) for kind in section.outline.kinds]
     return [*layers, frozen_ends(plan, section.embedding, section.head)]
+
+
+def _frozen_layer(frame: Frame, kind: Kind) -> Shard:
+    whole = frozen_layer(frame.plan, kind)
+    if not frame.setting.quantized:
+        return whole
+    packed = packed_matrices(frame.setting.shape, kind.layer, cuts_of(frame.plan.parallelism))
+    left, held = without(whole, packed), as_held(packed)
+    return Shard((*left.dense, *held.dense), left.expert)
 
 
 def largest_tensor(shards: list[Shard]) -> int:
