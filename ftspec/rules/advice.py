@@ -17,6 +17,8 @@ from ftspec.rules.trials import Bench
 
 _TERMS_ADVISED = 3
 _CHANGES_A_TERM = {"fits": 3, "borderline": 4, "does_not_fit": 4}
+_FITTING_FIRST = 2
+"""Of a term: so many changes that make a job fit have their place before those that only help."""
 _WORTH = 0.02
 """A change that saves less of the peak than this is not worth a word."""
 _MORE = 1.25
@@ -118,8 +120,8 @@ def _one_of_each_kind(options: Sequence[_Option], fits: bool) -> list[_Option]:
 
 
 def _worth_naming(options: Sequence[_Option], term: str, peak: int, fits: bool) -> list[_Option]:
-    """From the cheapest on, those that save clearly more than the ones before. Of a job that does not fit those that
-    make it fit come first, whatever they save; and of the others also those that lower the term clearly more.
+    """From the cheapest on, those that save clearly more than the ones before. Of a job that does not fit the cheapest
+    that make it fit come first, whatever they save; and of the others also those that lower the term clearly more.
     """
     fitting = [] if fits else [option for option in options if option.fits]
     others: list[_Option] = []
@@ -129,7 +131,7 @@ def _worth_naming(options: Sequence[_Option], term: str, peak: int, fits: bool) 
             others += [option] if option not in fitting else []
             saved = max(saved, _MORE * (peak - option.peak_bytes))
             left = min(left, option.terms[term] / _MORE)
-    return [*fitting, *others]
+    return [*fitting[:_FITTING_FIRST], *others, *fitting[_FITTING_FIRST:]]
 
 
 def _options(bench: Bench, plan: Plan, estimate: MemoryEstimate) -> Iterator[_Option]:
