@@ -63,14 +63,8 @@ def _padded(plan: Plan, section: Section, holding: Holding, held: Held, degrees:
     weights, gradients, updated = (
         shard_padding(part, holding, degrees if shared else Degrees(1, 1)) + rows // (degrees.dense if shared else 1)
         for part, shared in zip(held, _divided(plan), strict=True)
-<<<<<<< HEAD
     )
     return Held(weights, gradients, 0 if is_layer_wise(plan) else updated)
-=======
-    ]
-    parameters, gradients, updated = each
-    return Held(parameters, gradients, 0 if is_layer_wise(plan) else updated)
->>>>>>> 24f5b95 (Padding: what is held, by name)
 
 
 def _frozen_padding(plan: Plan, kinds: Kinds, section: Section, degrees: Degrees) -> int:
