@@ -171,6 +171,7 @@ def test_the_peak_is_a_bound_that_is_near(traced: dict[str, Traced], name: str) 
 
 def test_each_wrapper_was_seen(traced: dict[str, Traced]) -> None:
     assert {each.said["optimizer"] for each in traced.values()} == {
+        "AdamW",
         "FP16_UnfusedOptimizer",
         "BF16_Optimizer",
         "DeepSpeedZeroOptimizer",
