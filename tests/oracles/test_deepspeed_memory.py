@@ -23,7 +23,7 @@ model {{
   head_dim = 64  vocab_size = 2048  max_position_embeddings = 256  tie_word_embeddings = false
 }}
 hardware {{ gpu = "CPU"  nodes = 1  gpus_per_node = {ranks} }}
-precision {{ compute = bf16  {precision} }}
+precision {{ compute = {compute}  {precision} }}
 training {{
   stack = deepspeed  sequence_length = {length}  micro_batch_size = 2  attention = sdpa
   gradient_accumulation_steps = {steps}  activation_checkpointing = {checkpointing}  {method}
@@ -31,7 +31,7 @@ training {{
 parallelism {{ data = {ranks}  zero_stage = {stage}  {offload} }}
 target deepspeed {{ raw {{ zero_optimization {{ {raw} }} }} }}
 """
-DEFAULTS = {"precision": "", "length": 32, "steps": 1, "checkpointing": "none", "method": "", "offload": "", "raw": ""}
+DEFAULTS = {"compute": "bf16", "precision": "", "length": 32, "steps": 1, "checkpointing": "none", "method": "", "offload": "", "raw": ""}
 BUCKET = "reduce_bucket_size = 800000"
 """About a layer: as ten times an 8-billion-parameter model's layers are to DeepSpeed's own bucket, times ten."""
 ZERO_3 = (
@@ -47,6 +47,10 @@ OFFLOAD = "offload { optimizer = cpu }"
 EXACT: dict[str, dict[str, Any]] = {
     "no ZeRO": {"ranks": 8, "stage": 0},
     "no ZeRO, accumulated": {"ranks": 4, "stage": 0, "steps": 3},
+    "no ZeRO, fp16": {"ranks": 4, "stage": 0, "compute": "fp16"},
+    "ZeRO 1, fp16": {"ranks": 1, "stage": 1, "raw": BUCKET, "compute": "fp16"},
+    "ZeRO 2, fp16": {"ranks": 4, "stage": 2, "raw": BUCKET, "compute": "fp16"},
+    "no ZeRO, fp32": {"ranks": 4, "stage": 0, "compute": "fp32"},
     "no ZeRO, adapters": {"ranks": 4, "stage": 0, "method": LORA},
     "ZeRO 1, adapters": {"ranks": 4, "stage": 1, "raw": SMALL_BUCKET, "method": LORA},
     "no ZeRO, SGD": {"ranks": 4, "stage": 0, "method": "optimizer = sgd { momentum = 0.9  weight_decay = 0.01 }"},
@@ -113,7 +117,10 @@ def planned(**said: Any) -> tuple[Plan, dict[str, Any]]:
     assert checked.document is not None
     (plan,) = checked.plans
     (artefact,) = compile_target(checked.document.targets[0], checked.plans).artefacts
-    return plan, json.loads(artefact.text)
+    config = json.loads(artefact.text)
+    if plan.precision.compute == "fp16":
+        config["fp16"]["loss_scale"] = 1  # a search for a scale skips the first steps
+    return plan, config
 
 
 def described(name: str, plan: Plan, config: dict[str, Any]) -> dict[str, Any]:
