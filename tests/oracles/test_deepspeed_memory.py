@@ -31,7 +31,8 @@ training {{
 parallelism {{ data = {ranks}  zero_stage = {stage}  {offload} }}
 target deepspeed {{ raw {{ zero_optimization {{ {raw} }} }} }}
 """
-DEFAULTS = {"compute": "bf16", "precision": "", "length": 32, "steps": 1, "checkpointing": "none", "method": "", "offload": "", "raw": ""}
+NOTHING_MORE = dict.fromkeys(("precision", "method", "offload", "raw"), "")
+DEFAULTS = {**NOTHING_MORE, "compute": "bf16", "length": 32, "steps": 1, "checkpointing": "none"}
 BUCKET = "reduce_bucket_size = 800000"
 """About a layer: as ten times an 8-billion-parameter model's layers are to DeepSpeed's own bucket, times ten."""
 ZERO_3 = (
