@@ -1,47 +1,15 @@
-"""Rules over the training method: adapters and partial fine-tuning."""
+"""Rules over the training method: the scale of adapters, and partial fine-tuning."""
 
 from collections.abc import Iterator
-from functools import cache
 
 from ftspec.core.finding import Finding, Severity
-from ftspec.core.resources import json_beside
 from ftspec.core.rule import Rule
-from ftspec.core.suggest import nearest
 from ftspec.plan.model import Plan
 from ftspec.rules.example import job
 from ftspec.rules.registry import plan_rule
 from ftspec.rules.wording import blamed
 
 _METHOD = "training.method"
-_GROUPS = ("attention", "all_linear")
-
-
-@cache
-def known_modules() -> tuple[str, ...]:
-    """Names of linear layers that adapters are put on, from adapter_targets.json."""
-    return tuple(json_beside(__file__, "adapter_targets.json")["modules"])
-
-
-@plan_rule(
-    "FT360",
-    Severity.ERROR,
-    "an adapter's target is no known layer",
-    "Adapters are put on layers by the names that the model's code gives them; a name that nothing has makes PEFT"
-    " stop, or leaves that layer without an adapter if others match.",
-    bad=job(training='stack = ddp  method = lora { rank = 16  targets = ["q_proj", "v_prj"] }'),
-    good=job(training='stack = ddp  method = lora { rank = 16  targets = ["q_proj", "v_proj"] }'),
-)
-def targets_are_layers(rule: Rule, plan: Plan) -> Iterator[Finding]:
-    """Adapter targets against the names of linear layers."""
-    known = known_modules()
-    for target in plan.training.method.targets:
-        name = target.rpartition(".")[2]
-        if name not in known and target not in _GROUPS:
-            near = nearest(name, known)
-            help = (
-                f'did you mean "{near}"?' if near else "write attention, all_linear, or the model's own names of layers"
-            )
-            yield rule.finding(f'no layer is called "{target}"', blamed(plan, f"{_METHOD}.targets"), help)
 
 
 @plan_rule(

@@ -7,6 +7,7 @@ from ftspec.core.finding import Finding
 from ftspec.plan.model import Plan
 from ftspec.rules import (
     accumulation,
+    adapter_targets,
     adapters,
     approximation,
     batch,
@@ -49,6 +50,7 @@ FAMILIES = (
     network,
     precision,
     optimizer,
+    adapter_targets,
     adapters,
     length,
     storage,

@@ -82,14 +82,8 @@ def parameter_targets() -> dict[str, dict[str, str]]:
     return names
 
 
-@cache
-def module_names(shape: ModelShape) -> dict[str, list[str]]:
-    """The names of a class's projections, and what they are called here, where that is another name."""
-    names: dict[str, dict[str, list[str]]] = json_beside(__file__, "code.json")["module_names"]["names"]
-    return names.get(_class_of(shape), {})
-
-
-def _class_of(shape: ModelShape) -> str:
+def class_of(shape: ModelShape) -> str:
+    """The model type whose class runs a model: its own; GPT-2's or Llama's for a shape of no known class."""
     return shape.model_type or ("gpt2" if _looks_like_gpt2(shape) else "llama")
 
 
@@ -101,4 +95,4 @@ def _looks_like_gpt2(shape: ModelShape) -> bool:
 @cache
 def code_of(shape: ModelShape) -> LayerCode:
     """The code that runs a model of this shape; a shape of no known class is run as Llama's, or as GPT-2's."""
-    return _codes().get(_class_of(shape), LayerCode())
+    return _codes().get(class_of(shape), LayerCode())

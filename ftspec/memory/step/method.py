@@ -7,7 +7,8 @@ from ftspec.catalog.shape import ModelShape
 from ftspec.memory.numbers import alike
 from ftspec.memory.shard import MEGATRON_STACKS
 from ftspec.memory.step.adapted import ATTENTION_TARGETS, LINEAR_TARGETS
-from ftspec.memory.step.code import code_of, module_names
+from ftspec.memory.step.adapter_modules import projections_named
+from ftspec.memory.step.code import code_of
 from ftspec.memory.step.setting import Adapter, Setting, Variant
 from ftspec.memory.trained_width import trained_width
 from ftspec.plan.model import DTYPE_BYTES, MethodPlan, Plan
@@ -30,7 +31,7 @@ def adapter_of(shape: ModelShape, method: MethodPlan) -> Adapter | None:
         return None
     targets: set[str] = set()
     for target in method.targets:
-        named = frozenset(module_names(shape).get(target, (target,)))
+        named = projections_named(shape, target)
         targets |= {"attention": ATTENTION_TARGETS, "all_linear": LINEAR_TARGETS}.get(target, named)
     return Adapter(method.rank, DTYPE_BYTES[method.adapter_dtype], method.dropout > 0, frozenset(targets))
 
